@@ -1,0 +1,373 @@
+//go:build linux || darwin || freebsd
+
+package poller
+
+import (
+	"io"
+	"net/netip"
+	"sync/atomic"
+	"syscall"
+)
+
+// conn is what every connection costs the driver: 16 bytes without pointers. fd and
+// generation are written by the loop alone; RemoteAddr reads them from other
+// goroutines.
+type conn struct {
+	fd         atomic.Int32  // while the slot is free: the next free slot
+	generation atomic.Uint32 // of the slot, raised when a connection leaves it
+	extra      uint32        // index in loop.extras, 0 for none
+	interest   interest
+	flags      connFlags
+}
+
+type connFlags uint8
+
+const (
+	connPaused      connFlags = 1 << iota // the handler wants no Data
+	connEOF                               // the peer sent FIN
+	connWriteClosed                       // CloseWrite was called
+	connDead                              // Close was called; Closed follows in this turn
+)
+
+// extra is what a connection owns only while it has bytes that could not move on.
+type extra struct {
+	queue queue
+	rest  []byte // input that the handler has not consumed
+}
+
+// lookup finds the live connection that t names, or nil.
+func (l *loop) lookup(t Token) *conn {
+	if int(t.Slot()) >= l.conns.Len() {
+		return nil
+	}
+	c := l.conns.At(t.Slot())
+	if c.generation.Load() != t.Generation() || c.flags&connDead != 0 {
+		return nil
+	}
+	return c
+}
+
+// open gives the descriptor a slot, watches it and tells the handler.
+func (l *loop) open(fd int) {
+	slot := l.freeSlot
+	if slot != noSlot {
+		l.freeSlot = uint32(l.conns.At(slot).fd.Load())
+	} else {
+		slot = l.usedSlots
+		l.usedSlots++
+		l.conns.Grow(slot)
+		l.conns.At(slot).generation.Store(1)
+	}
+	c := l.conns.At(slot)
+	c.fd.Store(int32(fd))
+	c.flags, c.interest, c.extra = 0, interestRead, 0
+	t := MakeToken(slot, c.generation.Load())
+	if errno := l.mechanism.add(fd, t, interestRead); errno != 0 {
+		l.driver.stats.AcceptErrors.Add(1)
+		l.release(c, slot)
+		return
+	}
+	l.handler.Open(t)
+}
+
+// release closes the descriptor and gives the slot up.
+func (l *loop) release(c *conn, slot uint32) {
+	l.kernel.close(int(c.fd.Load()))
+	generation := c.generation.Load() + 1
+	if generation == 0 {
+		generation = 1
+	}
+	c.generation.Store(generation)
+	c.flags = connDead
+	c.fd.Store(int32(l.freeSlot))
+	l.freeSlot = slot
+	l.count.Add(-1)
+}
+
+// readable reads once: level triggering brings the rest on later turns, after the
+// others had theirs.
+func (l *loop) readable(t Token, c *conn) {
+	n, errno := l.kernel.read(int(c.fd.Load()), l.buffer)
+	switch {
+	case errno == syscall.EAGAIN || errno == syscall.EINTR:
+	case errno != 0:
+		l.Close(t, errno)
+	case n == 0:
+		c.flags |= connEOF
+		l.watch(t, c, c.interest&^interestRead)
+		l.handler.EOF(t)
+	default:
+		l.present(t, c, l.buffer[:n])
+	}
+}
+
+// present hands b up and keeps what the handler leaves.
+func (l *loop) present(t Token, c *conn, b []byte) {
+	consumed := l.handler.Data(t, b)
+	if consumed >= len(b) || c.flags&connDead != 0 {
+		return
+	}
+	x := l.extra(c)
+	x.rest = append(l.buffers.Get(len(b)-consumed), b[consumed:]...)
+	if c.flags&connPaused == 0 {
+		l.rests = append(l.rests, t)
+	}
+}
+
+// presentRests brings again what was not consumed. Connections that leave bytes
+// once more come back on the next turn.
+func (l *loop) presentRests() {
+	l.rests, l.restsNow = l.restsNow[:0], l.rests
+	for _, t := range l.restsNow {
+		c := l.lookup(t)
+		if c == nil || c.flags&connPaused != 0 || c.extra == 0 {
+			continue
+		}
+		x := l.extras[c.extra]
+		rest := x.rest
+		if rest == nil {
+			continue
+		}
+		x.rest = nil
+		l.present(t, c, rest)
+		l.buffers.Put(rest)
+		l.tidy(c)
+	}
+}
+
+// writable drains the queue.
+func (l *loop) writable(t Token, c *conn) {
+	if c.extra == 0 || l.extras[c.extra].queue.pending == 0 {
+		l.watch(t, c, c.interest&^interestWrite)
+		return
+	}
+	q := &l.extras[c.extra].queue
+	vec := q.vec(l.vec[:0])
+	n, errno := l.kernel.writev(int(c.fd.Load()), vec)
+	clear(vec)
+	if errno == syscall.EAGAIN || errno == syscall.EINTR {
+		return
+	}
+	if errno != 0 {
+		l.Close(t, errno)
+		return
+	}
+	q.discard(n, &l.buffers)
+	if q.pending > 0 {
+		return
+	}
+	l.tidy(c)
+	l.watch(t, c, c.interest&^interestWrite)
+	if c.flags&(connWriteClosed|connDead) == connWriteClosed {
+		l.sendFIN(t, c)
+	}
+	if c.flags&connDead == 0 {
+		l.handler.Drained(t)
+	}
+}
+
+// hangup ends a connection that is not read any more: paused, or past the peer's
+// FIN. Level triggering would report it for ever.
+func (l *loop) hangup(t Token, c *conn) {
+	if c.flags&connEOF != 0 && c.flags&connWriteClosed != 0 {
+		l.Close(t, io.EOF)
+		return
+	}
+	l.Close(t, syscall.ECONNRESET)
+}
+
+// watch changes the interest; a mechanism that refuses ends the connection.
+func (l *loop) watch(t Token, c *conn, to interest) {
+	if c.interest == to {
+		return
+	}
+	if errno := l.mechanism.modify(int(c.fd.Load()), t, c.interest, to); errno != 0 {
+		l.Close(t, errno)
+		return
+	}
+	c.interest = to
+}
+
+// Write implements Loop.
+func (l *loop) Write(t Token, b []byte) error {
+	c := l.lookup(t)
+	if c == nil || c.flags&connWriteClosed != 0 {
+		return ErrClosed
+	}
+	sent := 0
+	if l.pending(c) == 0 {
+		n, errno := l.kernel.write(int(c.fd.Load()), b)
+		if !l.wrote(t, errno) {
+			return nil
+		}
+		if errno == 0 {
+			sent = n
+		}
+	}
+	if sent < len(b) {
+		l.extra(c).queue.append(b[sent:], &l.buffers)
+		l.watch(t, c, c.interest|interestWrite)
+	}
+	return nil
+}
+
+// Writev implements Loop.
+func (l *loop) Writev(t Token, vec [][]byte) error {
+	c := l.lookup(t)
+	if c == nil || c.flags&connWriteClosed != 0 {
+		return ErrClosed
+	}
+	sent := 0
+	if l.pending(c) == 0 {
+		n, errno := l.kernel.writev(int(c.fd.Load()), vec)
+		if !l.wrote(t, errno) {
+			return nil
+		}
+		if errno == 0 {
+			sent = n
+		}
+	}
+	for _, b := range vec {
+		if sent >= len(b) {
+			sent -= len(b)
+			continue
+		}
+		l.extra(c).queue.append(b[sent:], &l.buffers)
+		sent = 0
+	}
+	if l.pending(c) > 0 {
+		l.watch(t, c, c.interest|interestWrite)
+	}
+	return nil
+}
+
+// wrote closes the connection when a write failed for good.
+func (l *loop) wrote(t Token, errno syscall.Errno) bool {
+	switch errno {
+	case 0, syscall.EAGAIN, syscall.EINTR:
+		return true
+	}
+	l.Close(t, errno)
+	return false
+}
+
+// CloseWrite implements Loop.
+func (l *loop) CloseWrite(t Token) {
+	c := l.lookup(t)
+	if c == nil || c.flags&connWriteClosed != 0 {
+		return
+	}
+	c.flags |= connWriteClosed
+	if l.pending(c) == 0 {
+		l.sendFIN(t, c)
+	}
+}
+
+// sendFIN reports no error: a peer that is gone already shows when reading.
+func (l *loop) sendFIN(_ Token, c *conn) { l.kernel.closeWrite(int(c.fd.Load())) }
+
+// Pending implements Loop.
+func (l *loop) Pending(t Token) int {
+	c := l.lookup(t)
+	if c == nil {
+		return 0
+	}
+	return l.pending(c)
+}
+
+func (l *loop) pending(c *conn) int {
+	if c.extra == 0 {
+		return 0
+	}
+	return l.extras[c.extra].queue.pending
+}
+
+// Pause implements Loop.
+func (l *loop) Pause(t Token) {
+	c := l.lookup(t)
+	if c == nil || c.flags&connPaused != 0 {
+		return
+	}
+	c.flags |= connPaused
+	l.watch(t, c, c.interest&^interestRead)
+}
+
+// Resume implements Loop.
+func (l *loop) Resume(t Token) {
+	c := l.lookup(t)
+	if c == nil || c.flags&connPaused == 0 {
+		return
+	}
+	c.flags &^= connPaused
+	if c.flags&connEOF == 0 {
+		l.watch(t, c, c.interest|interestRead)
+	}
+	if c.flags&connDead == 0 && c.extra != 0 && l.extras[c.extra].rest != nil {
+		l.rests = append(l.rests, t)
+	}
+}
+
+// Close implements Loop.
+func (l *loop) Close(t Token, err error) {
+	c := l.lookup(t)
+	if c == nil {
+		return
+	}
+	c.flags |= connDead
+	if c.extra != 0 {
+		x := l.extras[c.extra]
+		x.queue.drop(&l.buffers)
+		if x.rest != nil {
+			l.buffers.Put(x.rest)
+			x.rest = nil
+		}
+		l.tidy(c)
+	}
+	l.dead = append(l.dead, death{t, err})
+}
+
+// RemoteAddr implements Loop. The generation is compared on both sides of the
+// system call: unchanged, the descriptor was this connection's all the while.
+func (l *loop) RemoteAddr(t Token) (netip.AddrPort, error) {
+	if int(t.Slot()) >= l.conns.Len() {
+		return netip.AddrPort{}, ErrClosed
+	}
+	c := l.conns.At(t.Slot())
+	if c.generation.Load() != t.Generation() {
+		return netip.AddrPort{}, ErrClosed
+	}
+	addr, errno := l.kernel.remoteAddr(int(c.fd.Load()))
+	if c.generation.Load() != t.Generation() {
+		return netip.AddrPort{}, ErrClosed
+	}
+	if errno != 0 {
+		return netip.AddrPort{}, errno
+	}
+	return addr, nil
+}
+
+// extra returns the connection's rare state, making it if need be.
+func (l *loop) extra(c *conn) *extra {
+	if c.extra != 0 {
+		return l.extras[c.extra]
+	}
+	if last := len(l.freeExtras) - 1; last >= 0 {
+		c.extra = l.freeExtras[last]
+		l.freeExtras = l.freeExtras[:last]
+	} else {
+		c.extra = uint32(len(l.extras))
+		l.extras = append(l.extras, new(extra))
+	}
+	return l.extras[c.extra]
+}
+
+// tidy gives the rare state back once it is empty.
+func (l *loop) tidy(c *conn) {
+	if c.extra == 0 {
+		return
+	}
+	if x := l.extras[c.extra]; x.queue.pending == 0 && x.rest == nil {
+		l.freeExtras = append(l.freeExtras, c.extra)
+		c.extra = 0
+	}
+}

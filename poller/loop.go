@@ -1,0 +1,247 @@
+//go:build linux || darwin || freebsd
+
+package poller
+
+import (
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+const (
+	readBytes = 64 << 10
+	noSlot    = ^uint32(0) >> 1
+	// spinMillis is how long a loop waits without letting go of its processor
+	// before it blocks. Traffic that keeps coming is met in this state, and the
+	// Go scheduler hears nothing of it.
+	spinMillis = 1
+)
+
+// death is a connection whose Closed is due at the end of the turn.
+type death struct {
+	token Token
+	err   error
+}
+
+// loop is one event loop of the native driver. Only its goroutine touches it,
+// but for the last group of fields.
+type loop struct {
+	driver    *Native
+	index     int
+	handler   Handler
+	mechanism mechanism
+	kernel    kernel
+	start     time.Time
+
+	now      time.Duration
+	nextTick time.Duration
+	events   [maxEvents]event
+	buffer   []byte // what is read, one connection at a time
+	vec      [][]byte
+	buffers  Buffers
+
+	conns      Slab[conn]
+	freeSlot   uint32 // head of the list through conn.fd, or noSlot
+	usedSlots  uint32
+	extras     []*extra // index 0 is not used
+	freeExtras []uint32
+	rests      []Token // connections with input not consumed, to be presented again
+	restsNow   []Token
+	dead       []death
+
+	listeners []int
+	resting   bool // accept lacked a resource: the listeners are not watched
+
+	count    atomic.Int64 // connections on this loop or on their way to it
+	woken    atomic.Bool  // a turn was asked for
+	sleeping atomic.Bool  // the loop may be waiting: ending the wait takes a system call
+	mu       sync.Mutex   // guards what follows
+	handed   []int        // accepted descriptors from other loops
+	closed   bool         // the mechanism is closed
+}
+
+var _ Loop = (*loop)(nil)
+
+func newLoop(d *Native, index int, m mechanism, k kernel) *loop {
+	return &loop{
+		driver: d, index: index, mechanism: m, kernel: k, start: time.Now(),
+		buffer: make([]byte, readBytes), vec: make([][]byte, 0, maxVec),
+		freeSlot: noSlot, extras: make([]*extra, 1), nextTick: TickInterval,
+	}
+}
+
+// Index implements Loop.
+func (l *loop) Index() int { return l.index }
+
+// Now implements Loop.
+func (l *loop) Now() time.Duration { return l.now }
+
+// run takes turns until the driver stops.
+func (l *loop) run() {
+	l.watchListeners()
+	for !l.driver.stopped.Load() {
+		l.turn(l.wait())
+	}
+	l.shut()
+}
+
+// turn does all the work of one iteration.
+func (l *loop) turn(n int) {
+	l.now = time.Since(l.start)
+	for i := range n {
+		l.dispatch(&l.events[i])
+	}
+	if len(l.rests) > 0 {
+		l.presentRests()
+	}
+	// Cleared before the flush: who writes after the flush asks for a turn again.
+	if l.woken.Load() {
+		l.woken.Store(false)
+		l.takeHanded()
+	}
+	if l.now >= l.nextTick {
+		l.tick()
+	}
+	l.bury()
+	l.handler.Flush()
+	l.bury()
+}
+
+// wait returns the number of events: at once while there is work, else after a look
+// without waiting, a short wait that keeps the processor, and a long one that
+// gives it away.
+func (l *loop) wait() int {
+	n, _ := l.mechanism.poll(l.events[:], 0)
+	if n > 0 || len(l.rests) > 0 || l.woken.Load() {
+		return n
+	}
+	l.sleeping.Store(true)
+	if !l.woken.Load() {
+		if n, _ = l.mechanism.poll(l.events[:], spinMillis); n == 0 && !l.woken.Load() {
+			n, _ = l.mechanism.block(l.events[:], l.blockMillis())
+		}
+	}
+	l.sleeping.Store(false)
+	return n
+}
+
+// blockMillis is the time to the next tick, rounded up.
+func (l *loop) blockMillis() int {
+	left := l.nextTick - time.Since(l.start)
+	return int(max(left, 0)/time.Millisecond) + 1
+}
+
+func (l *loop) dispatch(ev *event) {
+	t := ev.token
+	if t.Slot() == slotListener {
+		l.accept(int(t.Generation()))
+		return
+	}
+	c := l.lookup(t)
+	if c == nil {
+		return
+	}
+	if ev.ready&(readyRead|readyHangup) != 0 {
+		switch {
+		case c.flags&(connPaused|connEOF) == 0:
+			if c.extra == 0 || l.extras[c.extra].rest == nil {
+				l.readable(t, c)
+			}
+		case ev.ready&readyHangup != 0:
+			l.hangup(t, c)
+		}
+	}
+	if ev.ready&readyWrite != 0 && c.flags&connDead == 0 {
+		l.writable(t, c)
+	}
+}
+
+func (l *loop) tick() {
+	l.nextTick = l.now + TickInterval
+	l.buffers.Trim()
+	if l.resting {
+		l.watchListeners()
+	}
+	l.handler.Tick(l.now)
+}
+
+// bury tells the handler of the connections that ended and frees their slots. What
+// ends meanwhile is buried too.
+func (l *loop) bury() {
+	for i := 0; i < len(l.dead); i++ {
+		d := l.dead[i]
+		l.handler.Closed(d.token, d.err)
+		l.release(l.conns.At(d.token.Slot()), d.token.Slot())
+	}
+	if len(l.dead) > 0 && l.resting {
+		l.watchListeners()
+	}
+	clear(l.dead)
+	l.dead = l.dead[:0]
+}
+
+// Wake implements Loop.
+func (l *loop) Wake() {
+	if l.woken.Load() || l.woken.Swap(true) {
+		return
+	}
+	if l.sleeping.CompareAndSwap(true, false) {
+		l.mu.Lock()
+		if !l.closed {
+			l.mechanism.wake()
+		}
+		l.mu.Unlock()
+	}
+}
+
+// hand gives the loop a descriptor that another loop accepted.
+func (l *loop) hand(fd int) {
+	l.mu.Lock()
+	closed := l.closed
+	if !closed {
+		l.handed = append(l.handed, fd)
+	}
+	l.mu.Unlock()
+	if closed {
+		syscall.Close(fd)
+		return
+	}
+	l.Wake()
+}
+
+// takeHanded opens what other loops handed over, and notices the driver's
+// orders, which come with a wake.
+func (l *loop) takeHanded() {
+	l.mu.Lock()
+	handed := l.handed
+	l.handed = nil
+	l.mu.Unlock()
+	for _, fd := range handed {
+		l.open(fd)
+	}
+	if l.driver.refusing.Load() {
+		l.closeListeners()
+	}
+}
+
+// shut closes everything, when the driver stops.
+func (l *loop) shut() {
+	l.closeListeners()
+	l.mu.Lock()
+	l.closed = true
+	handed := l.handed
+	l.mechanism.close()
+	l.mu.Unlock()
+	for _, fd := range handed {
+		l.kernel.close(fd)
+		l.count.Add(-1)
+	}
+	for slot := range l.usedSlots {
+		c := l.conns.At(slot)
+		l.Close(MakeToken(slot, c.generation.Load()), ErrStopped)
+	}
+	l.bury()
+	l.handler.Flush()
+	l.bury()
+}

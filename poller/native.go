@@ -1,0 +1,187 @@
+//go:build linux || darwin || freebsd
+
+package poller
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Options configure the native driver. The zero value is useful.
+type Options struct {
+	// Loops is the number of loops; 0 means one for each processor that Go uses.
+	Loops int
+	// ReusePort says that each loop has listeners of its own, on one port by
+	// SO_REUSEPORT, and keeps what it accepts. Otherwise the first loop accepts,
+	// and connections go to the loop that has the fewest.
+	ReusePort bool
+}
+
+// Stats count what a driver did.
+type Stats struct {
+	Accepted     atomic.Uint64
+	AcceptErrors atomic.Uint64
+}
+
+// Native is the driver over epoll or kqueue.
+type Native struct {
+	loops    []*loop
+	balance  bool
+	refusing atomic.Bool // StopAccepting was called
+	stopped  atomic.Bool
+	serving  atomic.Bool
+	stats    Stats
+	unlink   []string // paths of Unix listeners, removed with them
+	once     sync.Once
+}
+
+var _ ListenerDriver = (*Native)(nil)
+
+// NewNative makes a driver with its loops' kernel objects.
+func NewNative(o Options) (*Native, error) {
+	return newNative(o, newMechanism, newKernel)
+}
+
+func newNative(o Options, newMechanism func() (mechanism, error), newKernel func() kernel) (*Native, error) {
+	if o.Loops <= 0 {
+		o.Loops = runtime.GOMAXPROCS(0)
+	}
+	d := &Native{balance: !o.ReusePort}
+	for i := range o.Loops {
+		m, err := newMechanism()
+		if err != nil {
+			for _, l := range d.loops {
+				l.mechanism.close()
+			}
+			return nil, fmt.Errorf("poller: loop %d: %w", i, err)
+		}
+		d.loops = append(d.loops, newLoop(d, i, m, newKernel()))
+	}
+	return d, nil
+}
+
+// AddListener implements ListenerDriver. ln must be a *net.TCPListener or a
+// *net.UnixListener, or have their File method. Listeners go round the
+// loops with Options.ReusePort, else all to the first.
+func (d *Native) AddListener(ln net.Listener) error {
+	filer, ok := ln.(interface{ File() (*os.File, error) })
+	if !ok {
+		return fmt.Errorf("%w: listener of type %T has no descriptor", ErrUnsupported, ln)
+	}
+	f, err := filer.File()
+	if err != nil {
+		return err
+	}
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	f.Close()
+	if err != nil {
+		return err
+	}
+	if err := prepareListener(fd, ln); err != nil {
+		unix.Close(fd)
+		return err
+	}
+	if u, ok := ln.(*net.UnixListener); ok {
+		u.SetUnlinkOnClose(false)
+		d.unlink = append(d.unlink, u.Addr().String())
+	}
+	ln.Close()
+	l := d.loops[0]
+	if !d.balance {
+		for _, other := range d.loops {
+			if len(other.listeners) < len(l.listeners) {
+				l = other
+			}
+		}
+	}
+	l.listeners = append(l.listeners, fd)
+	return nil
+}
+
+// prepareListener sets what accepted sockets inherit.
+func prepareListener(fd int, ln net.Listener) error {
+	if err := unix.SetNonblock(fd, true); err != nil {
+		return err
+	}
+	if _, ok := ln.(*net.UnixListener); ok {
+		return nil
+	}
+	// A socket without these options is served all the same.
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
+	return nil
+}
+
+// Serve implements Driver.
+func (d *Native) Serve(newHandler func(Loop) Handler) error {
+	if d.serving.Swap(true) {
+		return errors.New("poller: Serve called twice")
+	}
+	for _, l := range d.loops {
+		l.handler = newHandler(l)
+	}
+	var wg sync.WaitGroup
+	for _, l := range d.loops {
+		wg.Go(l.run)
+	}
+	wg.Wait()
+	return nil
+}
+
+// StopAccepting implements Driver.
+func (d *Native) StopAccepting() {
+	d.refusing.Store(true)
+	d.removePaths()
+	d.wakeAll()
+}
+
+// Stop implements Driver. On a driver that never served it gives the
+// listeners and the loops' kernel objects back.
+func (d *Native) Stop() {
+	d.stopped.Store(true)
+	d.removePaths()
+	if d.serving.Swap(true) {
+		d.wakeAll()
+		return
+	}
+	for _, l := range d.loops {
+		l.closeListeners()
+		l.mechanism.close()
+	}
+}
+
+// Stats are the driver's counters, all loops together.
+func (d *Native) Stats() *Stats { return &d.stats }
+
+func (d *Native) wakeAll() {
+	for _, l := range d.loops {
+		l.Wake()
+	}
+}
+
+func (d *Native) removePaths() {
+	d.once.Do(func() {
+		for _, path := range d.unlink {
+			_ = syscall.Unlink(path)
+		}
+	})
+}
+
+// leastLoaded picks the loop with the fewest connections, from on a tie.
+func (d *Native) leastLoaded(from *loop) *loop {
+	best, least := from, from.count.Load()
+	for _, l := range d.loops {
+		if n := l.count.Load(); n < least {
+			best, least = l, n
+		}
+	}
+	return best
+}

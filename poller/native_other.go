@@ -1,0 +1,25 @@
+//go:build !linux && !darwin && !freebsd
+
+package poller
+
+import (
+	"context"
+	"net"
+)
+
+// Options configure the native driver.
+type Options struct {
+	Loops     int
+	ReusePort bool
+}
+
+// Native is not available on this system.
+type Native struct{ ListenerDriver }
+
+// NewNative returns ErrUnsupported.
+func NewNative(Options) (*Native, error) { return nil, ErrUnsupported }
+
+// Listen returns ErrUnsupported.
+func Listen(context.Context, string, string, int) ([]net.Listener, error) {
+	return nil, ErrUnsupported
+}

@@ -1,0 +1,102 @@
+package poller
+
+import (
+	"net"
+	"net/netip"
+	"time"
+)
+
+// A Token names one connection of one loop: the slot in the low half, the
+// generation of the slot in the high half. The zero Token names none.
+type Token uint64
+
+// MakeToken joins a slot and a generation. Drivers use it.
+func MakeToken(slot, generation uint32) Token {
+	return Token(generation)<<32 | Token(slot)
+}
+
+// Slot is dense and reused: it is meant to index slabs of the loop.
+func (t Token) Slot() uint32 { return uint32(t) }
+
+// Generation differs between the connections that used one slot. It is never 0.
+func (t Token) Generation() uint32 { return uint32(t >> 32) }
+
+// A Driver accepts connections and runs loops.
+type Driver interface {
+	// Serve calls newHandler once for each loop, runs the loops, and returns
+	// when Stop was called and every connection is closed, or when the driver
+	// cannot go on. It may be called once.
+	Serve(newHandler func(Loop) Handler) error
+	// StopAccepting closes the listeners; open connections go on. Any goroutine.
+	StopAccepting()
+	// Stop closes the listeners and every connection at once, with
+	// ErrStopped. It does not wait. Any goroutine.
+	Stop()
+}
+
+// A Handler receives what happens on one loop, on that loop's goroutine.
+type Handler interface {
+	// Open says that the connection was accepted.
+	Open(t Token)
+	// Data brings bytes. b belongs to the handler until it returns, and may be
+	// edited in place. The handler says how many bytes it consumed; the driver
+	// keeps a copy of the rest and presents it again on a later turn, without
+	// reading the socket meanwhile. Not called while the connection is paused.
+	Data(t Token, b []byte) (consumed int)
+	// EOF says that the peer will send no more. The connection can still be
+	// written; it is the handler that closes it.
+	EOF(t Token)
+	// Drained says that the output queue, having held bytes, is empty.
+	Drained(t Token)
+	// Closed says that the connection is gone: exactly once, and last. err is
+	// what was passed to Loop.Close, or what the system reported.
+	Closed(t Token, err error)
+	// Flush ends a turn: the handler writes what it gathered.
+	Flush()
+	// Tick comes about every TickInterval. now is the loop's clock.
+	Tick(now time.Duration)
+}
+
+// TickInterval is the time between two calls of Handler.Tick.
+const TickInterval = 250 * time.Millisecond
+
+// A Loop is what a Handler works with. Only Wake, RemoteAddr and Index may be
+// called from other goroutines.
+type Loop interface {
+	// Index numbers the loops of a driver from 0.
+	Index() int
+	// Now is the loop's monotonic clock, read once per turn. It starts at an
+	// arbitrary point.
+	Now() time.Duration
+	// Write sends b, or queues a copy of what the socket does not take. After
+	// CloseWrite, and for a stale token, it returns ErrClosed. A failing socket
+	// closes the connection before the turn ends and is not reported here.
+	Write(t Token, b []byte) error
+	// Writev is Write for bytes in pieces. vec is the driver's to edit until
+	// Writev returns.
+	Writev(t Token, vec [][]byte) error
+	// CloseWrite sends FIN once the queue is empty, and refuses further writes.
+	CloseWrite(t Token)
+	// Pending is the number of bytes in the output queue.
+	Pending(t Token) int
+	// Pause stops Data and EOF until Resume. Unread bytes are kept.
+	Pause(t Token)
+	// Resume undoes Pause.
+	Resume(t Token)
+	// Close ends the connection at once and drops its queue; Closed(t, err) follows
+	// before the turn ends, never inside Close.
+	Close(t Token, err error)
+	// RemoteAddr asks the system for the peer's address. Any goroutine.
+	RemoteAddr(t Token) (netip.AddrPort, error)
+	// Wake makes the loop take a turn, and so call Flush, soon. Calls before
+	// that turn cost one atomic load. Any goroutine.
+	Wake()
+}
+
+// A ListenerDriver is a Driver that can serve a listener of package net.
+type ListenerDriver interface {
+	Driver
+	// AddListener takes ln over: the caller must not accept from it or close it
+	// any more. It is called before Serve.
+	AddListener(ln net.Listener) error
+}
