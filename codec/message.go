@@ -1,0 +1,129 @@
+package codec
+
+import "slices"
+
+// Message is a text or binary message, or a control frame.
+type Message struct {
+	Opcode  Opcode
+	Payload []byte
+}
+
+// Memory lends an Assembler the buffer in which it joins a message.
+type Memory interface {
+	// Grow returns a slice with the contents of b and a capacity of at least need. It may take the
+	// memory of b back. What it reserves beyond need is its own decision; at most twice need keeps
+	// the memory of a message in proportion to the bytes received, and at least 5/4 of the capacity
+	// of b keeps the copying linear.
+	Grow(b []byte, need int) []byte
+
+	// Release takes back the memory of b, which is not used afterwards.
+	Release(b []byte)
+}
+
+// Assembler joins the parts of messages and control frames that did not arrive whole. It holds a
+// buffer only from the first piece of a message until Release, and what it holds follows the bytes
+// received, never the length announced. The zero value is ready to use.
+type Assembler struct {
+	// Memory lends the buffer; nil means the garbage-collected heap. It is not to be changed while a
+	// buffer is held.
+	Memory Memory
+
+	data       []byte // the message in pieces, unmasked
+	delivered  bool   // data was handed out by Add and is the caller's until the next piece
+	inPieces   bool   // a message has begun and not ended
+	controlLen uint8
+	control    [MaxControlPayload]byte // the control frame in pieces, unmasked
+}
+
+// Add takes a part that d found. With ok, m is the message or control frame that the part ended; its
+// payload is valid until the next Add, Next or Release, and may be edited. A part that is whole is
+// unmasked in place and handed back, without a copy; its payload then is a slice of what d was given.
+//
+// A Close frame in pieces fails as soon as its beginning is invalid. One that is whole is returned as
+// it is: ParseClose judges it.
+func (a *Assembler) Add(d *Decoder, p *Part) (m Message, ok bool, err error) {
+	switch {
+	case p.Whole():
+		if err := d.Unmask(p); err != nil {
+			return m, false, err
+		}
+		return Message{p.Opcode, p.Payload}, true, nil
+	case p.Opcode.IsControl():
+		return a.addControl(d, p)
+	default:
+		return a.addData(d, p)
+	}
+}
+
+// Next is Decoder.Next and Add in one: it consumes bytes of b until a message or control frame is
+// complete or b is used up. Every payload is valid until the next call or until b is reused.
+func (a *Assembler) Next(d *Decoder, b []byte, lim *Limits) (m Message, n int, ok bool, err error) {
+	var p Part
+	for {
+		used, found, err := d.Next(b[n:], lim, &p)
+		n += used
+		if err != nil || !found {
+			return Message{}, n, false, err
+		}
+		m, ok, err = a.Add(d, &p)
+		if ok || err != nil {
+			return m, n, ok, err
+		}
+	}
+}
+
+// Empty reports whether nothing is in pieces, so that the Assembler may be released and reused for
+// another connection. The payload of the last message is given up with it.
+func (a *Assembler) Empty() bool {
+	return !a.inPieces && a.controlLen == 0
+}
+
+// Release gives the memory back and forgets what is in pieces.
+func (a *Assembler) Release() {
+	if a.data != nil && a.Memory != nil {
+		a.Memory.Release(a.data)
+	}
+	a.data, a.delivered, a.inPieces, a.controlLen = nil, false, false, 0
+}
+
+func (a *Assembler) addData(d *Decoder, p *Part) (m Message, ok bool, err error) {
+	if a.delivered {
+		a.data, a.delivered = a.data[:0], false
+	}
+	a.inPieces = true
+	if need := len(a.data) + len(p.Payload); need > cap(a.data) {
+		a.grow(need)
+	}
+	a.data, err = d.AppendTo(a.data, p)
+	if err != nil || !p.End || !p.Fin {
+		return m, false, err
+	}
+	a.delivered, a.inPieces = true, false
+	return Message{p.Opcode, a.data}, true, nil
+}
+
+func (a *Assembler) grow(need int) {
+	if a.Memory != nil {
+		a.data = a.Memory.Grow(a.data, need)
+	} else {
+		a.data = slices.Grow(a.data, need-len(a.data))
+	}
+}
+
+func (a *Assembler) addControl(d *Decoder, p *Part) (m Message, ok bool, err error) {
+	payload, err := d.AppendTo(a.control[:a.controlLen], p)
+	if err != nil {
+		return m, false, err
+	}
+	if p.Opcode == OpcodeClose {
+		if v, at := checkClose(payload, p.End); v != valid {
+			return m, false, d.fail(v, d.offset-int64(len(payload)-at))
+		}
+	}
+	if !p.End {
+		a.controlLen = uint8(len(payload))
+		return m, false, nil
+	}
+	a.controlLen = 0
+	return Message{p.Opcode, payload}, true, nil
+}

@@ -1,0 +1,189 @@
+package codec
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+)
+
+// A receiver is one way to use this package on received bytes. The same input must give the same log
+// whichever way is taken and however the input is cut.
+type receiver interface {
+	// receive takes the next bytes and returns how many were consumed; fewer only after a failure.
+	receive(b []byte) int
+	log() *eventLog
+}
+
+var receivers = map[string]func(setup) receiver{
+	"assembler": func(s setup) receiver {
+		return &assemblerReceiver{d: NewDecoder(s.role), limits: s.limits}
+	},
+	"parts": func(s setup) receiver {
+		return &partsReceiver{d: NewDecoder(s.role), limits: s.limits}
+	},
+}
+
+// feed hands the pieces to r up to a failure, and returns how many bytes of them r was given.
+func feed(r receiver, pieces iter.Seq[[]byte]) (given int) {
+	for piece := range pieces {
+		given += len(piece)
+		if r.receive(piece); r.log().failed {
+			break
+		}
+	}
+	return given
+}
+
+// eventLog is what was received, in the words of the vectors.
+type eventLog struct {
+	events   []string
+	failed   bool
+	failedAt int64
+}
+
+func (l *eventLog) log() *eventLog { return l }
+
+// message logs a message or control frame. The stream has been consumed up to end; a Close payload
+// that only ParseClose refuses is placed from there.
+func (l *eventLog) message(m Message, end int64) {
+	if m.Opcode != OpcodeClose {
+		l.events = append(l.events, payloadEvent(m.Opcode.String(), m.Payload))
+		return
+	}
+	code, reason, err := ParseClose(m.Payload)
+	if err != nil {
+		l.fail(err)
+		l.failedAt += end - int64(len(m.Payload))
+		return
+	}
+	l.events = append(l.events, closeEvent(code, reason))
+}
+
+func (l *eventLog) fail(err error) {
+	var p *ProtocolError
+	if !errors.As(err, &p) {
+		l.events = append(l.events, fmt.Sprintf("an error of the wrong type: %v", err))
+		return
+	}
+	l.events = append(l.events, failEvent(p.Code))
+	l.failed, l.failedAt = true, p.Offset
+}
+
+// assemblerReceiver lets the Assembler do everything.
+type assemblerReceiver struct {
+	eventLog
+	d        Decoder
+	a        Assembler
+	limits   Limits
+	consumed int64
+}
+
+func (r *assemblerReceiver) receive(b []byte) (n int) {
+	for !r.failed {
+		m, used, ok, err := r.a.Next(&r.d, b[n:], &r.limits)
+		n += used
+		r.consumed += int64(used)
+		if err != nil {
+			r.fail(err)
+			r.expectSticky(err)
+		}
+		if !ok {
+			break
+		}
+		r.message(m, r.consumed)
+		if r.a.Empty() {
+			r.a.Release()
+		}
+	}
+	return n
+}
+
+// expectSticky logs an event that no vector expects if the failure is not final.
+func (r *assemblerReceiver) expectSticky(err error) {
+	for range 2 {
+		var first, again *ProtocolError
+		m, n, ok, err2 := r.a.Next(&r.d, []byte("\x81\x80\x00\x00\x00\x00"), &r.limits)
+		if n != 0 || ok || !errors.As(err, &first) || !errors.As(err2, &again) || *first != *again {
+			r.events = append(r.events, fmt.Sprintf("after %v: %v, %d, %v, %v", err, m, n, ok, err2))
+		}
+	}
+}
+
+// partsReceiver unmasks every part in place and joins them itself, as a program would that streams
+// messages. It works out what to expect of each part from the parts before.
+type partsReceiver struct {
+	eventLog
+	d             Decoder
+	limits        Limits
+	consumed      int64
+	data, control []byte
+	announced     uint64
+	opcode        Opcode // of the message in fragments
+	inFrame       bool
+}
+
+func (r *partsReceiver) receive(b []byte) (n int) {
+	for !r.failed {
+		var p Part
+		used, ok, err := r.d.Next(b[n:], &r.limits, &p)
+		n += used
+		r.consumed += int64(used)
+		if err == nil && ok {
+			r.check(&p)
+			err = r.d.Unmask(&p)
+		}
+		if err != nil {
+			r.fail(err)
+			break
+		}
+		if !ok {
+			if n != len(b) {
+				r.events = append(r.events, fmt.Sprintf("%d of %d bytes consumed", n, len(b)))
+			}
+			break
+		}
+		r.join(&p)
+	}
+	return n
+}
+
+func (r *partsReceiver) join(p *Part) {
+	into := &r.data
+	if p.Opcode.IsControl() {
+		into = &r.control
+	}
+	*into = append(*into, p.Payload...)
+	if p.End && p.Fin {
+		r.message(Message{p.Opcode, *into}, r.consumed)
+		*into = nil
+	}
+}
+
+// check logs an event that no vector expects where a part contradicts the parts before it.
+func (r *partsReceiver) check(p *Part) {
+	if p.Start == r.inFrame || p.End != (p.Remaining == 0) || cap(p.Payload) != len(p.Payload) {
+		r.events = append(r.events, fmt.Sprintf("in a frame %v: %+v", r.inFrame, p))
+	}
+	if p.Start {
+		r.announced = uint64(len(p.Payload)) + p.Remaining
+	}
+	if r.announced != uint64(len(p.Payload))+p.Remaining || len(p.Payload) == 0 && r.announced > 0 {
+		r.events = append(r.events, fmt.Sprintf("%d bytes announced: %+v", r.announced, p))
+	}
+	r.announced, r.inFrame = p.Remaining, !p.End
+	if p.Opcode.IsControl() {
+		if !p.First || !p.Fin {
+			r.events = append(r.events, fmt.Sprintf("control: %+v", p))
+		}
+		return
+	}
+	if p.First != (r.opcode == 0 || p.First && !p.Start) || r.opcode != 0 && r.opcode != p.Opcode {
+		r.events = append(r.events, fmt.Sprintf("in message %v: %+v", r.opcode, p))
+	}
+	switch {
+	case p.Fin && p.End:
+		r.opcode = 0
+	default:
+		r.opcode = p.Opcode
+	}
+}
