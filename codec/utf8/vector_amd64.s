@@ -1,0 +1,136 @@
+//go:build amd64 && !purego
+
+#include "textflag.h"
+
+// Y3 gathers the faults; Y4 to Y6 are the rows of nibbleFaults, Y7 to Y10 are scanBytes.
+
+// CHECK adds the faults of the 32 bytes in IN to Y3. Y11 holds the bytes from 16 before IN
+// to 16 behind its beginning, so that in each half of it and IN together, VPALIGNR finds
+// the bytes that stand 1, 2 and 3 places before those of IN. It uses Y12 to Y14.
+#define CHECK(IN) \
+	VPALIGNR $15, Y11, IN, Y12 \ // the first bytes of the pairs
+	VPSRLW   $4, Y12, Y13      \
+	VPAND    Y7, Y12, Y12      \
+	VPAND    Y7, Y13, Y13      \
+	VPSHUFB  Y13, Y4, Y13      \
+	VPSHUFB  Y12, Y5, Y12      \
+	VPSRLW   $4, IN, Y14       \
+	VPAND    Y7, Y14, Y14      \
+	VPSHUFB  Y14, Y6, Y14      \
+	VPAND    Y12, Y13, Y13     \
+	VPAND    Y14, Y13, Y13     \ // the faults of the pairs
+	VPALIGNR $14, Y11, IN, Y12 \
+	VPALIGNR $13, Y11, IN, Y14 \
+	VPSUBUSB Y8, Y12, Y12      \ // a lead byte of three or four, two places before
+	VPSUBUSB Y9, Y14, Y14      \ // a lead byte of four, three places before
+	VPOR     Y12, Y14, Y14     \
+	VPAND    Y10, Y14, Y14     \ // a second or third continuation byte is due
+	VPXOR    Y13, Y14, Y14     \
+	VPOR     Y14, Y3, Y3
+
+// func scanAVX2(b []byte) bool
+//
+// AX is the place reached, DX the beginning of the last 32 bytes, which are taken with an
+// overlap, R8 and R9 the last places with 128 and with 64 bytes left. All comparisons are
+// signed: R8 and R9 may lie before b.
+TEXT ·scanAVX2(SB), NOSPLIT, $0-25
+	MOVQ b_base+0(FP), AX
+	MOVQ b_len+8(FP), DX
+	ADDQ AX, DX
+	LEAQ -128(DX), R8
+	LEAQ -64(DX), R9
+	SUBQ $32, DX
+	VPXOR Y3, Y3, Y3
+
+// Nothing but ASCII in front of AX since the last boundary.
+ascii128:
+	CMPQ AX, R8
+	JGT  ascii32
+	VMOVDQU (AX), Y0
+	VMOVDQU 64(AX), Y1
+	VPOR 32(AX), Y0, Y0
+	VPOR 96(AX), Y1, Y1
+	VPOR Y0, Y1, Y0
+	VPMOVMSKB Y0, BX
+	TESTL BX, BX
+	JNZ  ascii32
+	ADDQ $128, AX
+	JMP  ascii128
+
+// Less than 128 bytes are left, or there is something else than ASCII among the next 128.
+ascii32:
+	CMPQ AX, DX
+	JGT  asciiLast
+	VMOVDQU (AX), Y0
+	VPMOVMSKB Y0, BX
+	TESTL BX, BX
+	JNZ  mixed
+	ADDQ $32, AX
+	JMP  ascii32
+
+asciiLast:
+	VMOVDQU (DX), Y0
+	VPMOVMSKB Y0, BX
+	TESTL BX, BX
+	JZ   done
+
+// Something beyond ASCII is in Y0, the block at AX, or in the last block if AX is past DX.
+mixed:
+	VBROADCASTI128 ·nibbleFaults+0(SB), Y4
+	VBROADCASTI128 ·nibbleFaults+16(SB), Y5
+	VBROADCASTI128 ·nibbleFaults+32(SB), Y6
+	VPBROADCASTB ·scanBytes+0(SB), Y7
+	VPBROADCASTB ·scanBytes+1(SB), Y8
+	VPBROADCASTB ·scanBytes+2(SB), Y9
+	VPBROADCASTB ·scanBytes+3(SB), Y10
+	CMPQ AX, DX
+	JGT  last
+
+	// Before the first block stand zeros, which do for the boundary or the ASCII there.
+	VPERM2I128 $0x08, Y0, Y0, Y11
+	CHECK(Y0)
+	ADDQ $32, AX
+
+mixed64:
+	CMPQ AX, R9
+	JGT  mixed32
+	VMOVDQU (AX), Y0
+	VMOVDQU 32(AX), Y1
+	VMOVDQU -16(AX), Y11
+	VPOR Y0, Y1, Y2
+	VPMOVMSKB Y2, BX
+	TESTL BX, BX
+	JZ   leave
+	CHECK(Y0)
+	VMOVDQU 16(AX), Y11
+	CHECK(Y1)
+	ADDQ $64, AX
+	JMP  mixed64
+
+// Two blocks of ASCII. The first is still checked, since it may cut a character short.
+leave:
+	CHECK(Y0)
+	ADDQ $32, AX
+	JMP  ascii128
+
+mixed32:
+	CMPQ AX, DX
+	JGT  last
+	VMOVDQU (AX), Y0
+	VMOVDQU -16(AX), Y11
+	CHECK(Y0)
+	ADDQ $32, AX
+
+// Less than 32 bytes are left. The last block begins among bytes that were checked, at
+// least 4 behind the beginning of b: those 4 are all that Y11 needs in front of it.
+last:
+	VMOVDQU (DX), Y0
+	VPBROADCASTD -4(DX), Y11
+	VPERM2I128 $0x20, Y0, Y11, Y11
+	CHECK(Y0)
+
+done:
+	VPTEST Y3, Y3
+	SETEQ ret+24(FP)
+	VZEROUPPER
+	RET
