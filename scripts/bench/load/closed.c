@@ -1,0 +1,186 @@
+/*
+ * The closed loop: every connection keeps a fixed number of messages in flight,
+ * and as many replies as one read completes are answered by as many messages in
+ * one write. Nothing is parsed here: replies have one known length, and the
+ * bytes themselves are compared before and after the measurement.
+ */
+#define _GNU_SOURCE
+#include "load.h"
+
+#include <err.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { EVENTS = 256, DISCARD_MAX = 1 << 20, TURN_MS = 100 };
+
+struct flow {
+    int fd;
+    bool wants_write; /* registered for EPOLLOUT */
+    size_t in_flight; /* messages sent, or about to be, and not answered */
+    size_t partial;   /* bytes of the reply that has begun to arrive */
+    size_t unsent;    /* bytes owed to the server */
+    size_t position;  /* within the message being sent */
+};
+
+struct loop {
+    int poll_fd;
+    const struct message *m;
+    bool draining;     /* replies are no longer answered */
+    size_t in_flight;  /* over all flows */
+    uint64_t received; /* bytes */
+    int64_t heard_ns;  /* when the server last gave a sign of life */
+};
+
+static void watch(struct loop *l, struct flow *f, int op)
+{
+    struct epoll_event ev = {.events = EPOLLIN, .data.ptr = f};
+
+    if (f->wants_write)
+        ev.events |= EPOLLOUT;
+    if (epoll_ctl(l->poll_fd, op, f->fd, &ev) != 0)
+        err(1, "epoll_ctl");
+}
+
+static void flush(struct loop *l, struct flow *f)
+{
+    const struct message *m = l->m;
+
+    while (f->unsent > 0) {
+        /* The copies follow each other, so any number of messages is one piece of them. */
+        size_t piece = m->copies * m->sent_len - f->position;
+        if (piece > f->unsent)
+            piece = f->unsent;
+        ssize_t n = send(f->fd, m->sent + f->position, piece, MSG_NOSIGNAL);
+        if (n < 0) {
+            if (errno == EINTR)
+                continue;
+            if (errno != EAGAIN)
+                err(1, "send");
+            break;
+        }
+        f->unsent -= (size_t)n;
+        f->position = (f->position + (size_t)n) % m->sent_len;
+    }
+    if (f->wants_write != (f->unsent > 0)) {
+        f->wants_write = f->unsent > 0;
+        watch(l, f, EPOLL_CTL_MOD);
+    }
+}
+
+static void submit(struct loop *l, struct flow *f, size_t messages)
+{
+    f->in_flight += messages;
+    l->in_flight += messages;
+    f->unsent += messages * l->m->sent_len;
+    flush(l, f);
+}
+
+static void on_readable(struct loop *l, struct flow *f)
+{
+    /* On TCP, MSG_TRUNC discards instead of copying: the client stays light. */
+    ssize_t n = recv(f->fd, NULL, DISCARD_MAX, MSG_TRUNC);
+
+    if (n <= 0) {
+        if (n == 0)
+            errx(1, "the server closed a connection");
+        if (errno == EAGAIN || errno == EINTR)
+            return;
+        err(1, "recv");
+    }
+    l->received += (uint64_t)n;
+    f->partial += (size_t)n;
+    size_t replies = f->partial / l->m->reply_len;
+    f->partial -= replies * l->m->reply_len;
+    if (replies > f->in_flight || (replies == f->in_flight && f->partial > 0))
+        errx(1, "the server sent more than it was asked for");
+    f->in_flight -= replies;
+    l->in_flight -= replies;
+    if (replies > 0 && !l->draining)
+        submit(l, f, replies);
+}
+
+/* Waits once, serves what is ready, and returns the time at which it was ready. */
+static int64_t turn(struct loop *l)
+{
+    struct epoll_event events[EVENTS];
+    int n = epoll_wait(l->poll_fd, events, EVENTS, TURN_MS);
+    int64_t now = clock_now_ns();
+
+    if (n < 0 && errno != EINTR)
+        err(1, "epoll_wait");
+    if (n > 0)
+        l->heard_ns = now;
+    else if (now - l->heard_ns > PATIENCE_MS * (int64_t)1000000)
+        errx(1, "stalled: %zu messages without a reply", l->in_flight);
+    for (int i = 0; i < n; i++) {
+        struct flow *f = events[i].data.ptr;
+        if (events[i].events & EPOLLOUT)
+            flush(l, f);
+        if (events[i].events & ~(uint32_t)EPOLLOUT)
+            on_readable(l, f);
+    }
+    return now;
+}
+
+static void run_for(struct loop *l, double seconds)
+{
+    int64_t end = clock_now_ns() + (int64_t)(seconds * 1e9);
+
+    while (turn(l) < end)
+        ;
+}
+
+static void report(const struct plan *p, struct usage a, struct usage b, double messages)
+{
+    double ns = (double)(b.clock_ns - a.clock_ns);
+    double server_ns = (double)(b.server_ns - a.server_ns);
+    double client_ns = (double)(b.client_ns - a.client_ns);
+    double busy_ns = (double)(b.busy_ns - a.busy_ns);
+    double other_ns = busy_ns - server_ns - client_ns;
+
+    if (messages < 1)
+        errx(1, "no message was answered");
+    printf("mode=%s conns=%d outstanding=%d payload=%zu messages=%.0f seconds=%.3f"
+           " msgs_per_s=%.0f server_cpu_ns=%.0f cpu_ns_per_msg=%.1f"
+           " server_pct=%.1f client_pct=%.1f other_pct=%.1f irq_pct=%.1f\n",
+           p->mode == MODE_WS ? "ws" : "raw", p->connections, p->outstanding, p->payload_len,
+           messages, ns / 1e9, messages * 1e9 / ns, server_ns, server_ns / messages,
+           100 * server_ns / ns, 100 * client_ns / ns, 100 * (other_ns > 0 ? other_ns : 0) / ns,
+           100 * (double)(b.irq_ns - a.irq_ns) / ns);
+}
+
+void closed_loop(const struct plan *p, const struct message *m, const int *fds)
+{
+    struct loop l = {.m = m, .heard_ns = clock_now_ns()};
+    struct flow *flows = calloc((size_t)p->connections, sizeof *flows);
+
+    l.poll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (flows == NULL || l.poll_fd < 0)
+        err(1, "closed loop");
+    for (int i = 0; i < p->connections; i++) {
+        flows[i].fd = fds[i];
+        watch(&l, &flows[i], EPOLL_CTL_ADD);
+        submit(&l, &flows[i], (size_t)p->outstanding);
+    }
+    run_for(&l, p->warmup_seconds);
+
+    uint64_t received = l.received;
+    struct usage before = usage_read(p->server);
+    run_for(&l, p->seconds);
+    struct usage after = usage_read(p->server);
+    /* By bytes, so that long messages count by the part that arrived. */
+    double messages = (double)(l.received - received) / (double)m->reply_len;
+
+    l.draining = true;
+    while (l.in_flight > 0)
+        turn(&l);
+    for (int i = 0; i < p->connections; i++)
+        peer_exchange(fds[i], m);
+    report(p, before, after, messages);
+    close(l.poll_fd);
+    free(flows);
+}

@@ -1,0 +1,134 @@
+/*
+ * load: drives an echo server over TCP or WebSocket on this machine, and says
+ * what each message cost it. One thread, made to be lighter than the server.
+ *
+ *     load -p port -P pid [-m raw|ws] [-c connections] [-o outstanding]
+ *          [-b payload bytes] [-t seconds] [-w warm-up seconds]
+ *     load -p port -i [-m raw|ws] [-c connections] [-b payload bytes]
+ *
+ * The first form runs a closed loop and prints one line of key=value. The second
+ * opens the connections, prints "open N" and holds them; for every line "echo"
+ * on its standard input it echoes one message on each and prints "echoed N"; it
+ * ends with its input.
+ *
+ * In both modes the client sends masked WebSocket frames; in raw mode they are
+ * just bytes that the server returns. So the same number of bytes travels to the
+ * server, and a WebSocket reply is four bytes shorter, the masking key.
+ */
+#include "load.h"
+
+#include <err.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+static _Noreturn void usage(void)
+{
+    fprintf(stderr, "usage: load -p port {-P pid | -i} [-m raw|ws] [-c connections]"
+                    " [-o outstanding] [-b payload] [-t seconds] [-w warm-up]\n");
+    exit(2);
+}
+
+static double number(const char *s, double min, double max)
+{
+    char *end;
+    double n = strtod(s, &end);
+
+    if (end == s || *end != '\0' || !(n >= min && n <= max))
+        errx(2, "%s: expected a number from %g to %g", s, min, max);
+    return n;
+}
+
+static struct plan parse(int argc, char **argv, bool *idle)
+{
+    struct plan p = {.mode = MODE_WS,
+                     .connections = 1,
+                     .outstanding = 1,
+                     .payload_len = 125,
+                     .warmup_seconds = 0.3,
+                     .seconds = 2};
+    int flag;
+
+    while ((flag = getopt(argc, argv, "p:P:im:c:o:b:t:w:")) != -1) {
+        switch (flag) {
+        case 'p': p.port = (int)number(optarg, 1, 65535); break;
+        case 'P': p.server = (pid_t)number(optarg, 1, 1 << 30); break;
+        case 'i': *idle = true; break;
+        case 'm':
+            if (strcmp(optarg, "raw") != 0 && strcmp(optarg, "ws") != 0)
+                usage();
+            p.mode = optarg[0] == 'r' ? MODE_RAW : MODE_WS;
+            break;
+        case 'c': p.connections = (int)number(optarg, 1, 1000000); break;
+        case 'o': p.outstanding = (int)number(optarg, 1, 10000); break;
+        case 'b': p.payload_len = (size_t)number(optarg, 0, 64 << 20); break;
+        case 't': p.seconds = number(optarg, 0.01, 3600); break;
+        case 'w': p.warmup_seconds = number(optarg, 0, 3600); break;
+        default: usage();
+        }
+    }
+    if (optind != argc || p.port == 0 || (p.server == 0) != *idle)
+        usage();
+    return p;
+}
+
+static void raise_file_limit(int connections)
+{
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+        err(1, "getrlimit");
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+    if (files.rlim_cur < (rlim_t)connections + 16)
+        errx(1, "%d connections need more than %llu descriptors", connections,
+             (unsigned long long)files.rlim_cur);
+}
+
+static void hold(const struct plan *p, const struct message *m, const int *fds)
+{
+    char line[16];
+
+    printf("open %d\n", p->connections);
+    fflush(stdout);
+    while (fgets(line, sizeof line, stdin) != NULL) {
+        if (strcmp(line, "echo\n") != 0)
+            errx(1, "unknown command");
+        for (int i = 0; i < p->connections; i++)
+            peer_exchange(fds[i], m);
+        printf("echoed %d\n", p->connections);
+        fflush(stdout);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    bool idle = false;
+    struct plan p = parse(argc, argv, &idle);
+    struct message m = message_build(p.mode, p.payload_len, p.outstanding);
+    int *fds = calloc((size_t)p.connections, sizeof *fds);
+
+    if (fds == NULL)
+        err(1, "calloc");
+    raise_file_limit(p.connections);
+    for (int i = 0; i < p.connections; i++) {
+        fds[i] = peer_connect(p.port, i);
+        if (p.mode == MODE_WS)
+            peer_handshake(fds[i], p.port);
+    }
+    if (idle) {
+        hold(&p, &m, fds);
+    } else {
+        for (int i = 0; i < p.connections; i++)
+            peer_exchange(fds[i], &m);
+        closed_loop(&p, &m, fds);
+    }
+    for (int i = 0; i < p.connections; i++)
+        close(fds[i]);
+    free(fds);
+    free(m.sent);
+    free(m.reply);
+    return 0;
+}
