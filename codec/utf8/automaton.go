@@ -122,7 +122,8 @@ const (
 
 // scan is advance in pure Go: blocks of ASCII are skipped, the others go through run.
 func (s State) scan(b []byte) (State, bool) {
-	for len(b) >= blockBytes {
+	// Not >=: with > the compiler knows that b[blockBytes:] is not empty, and is brief.
+	for len(b) > blockBytes {
 		block := b[:blockBytes]
 		b = b[blockBytes:]
 		if s == boundary && isASCIIBlock(block) {
@@ -139,13 +140,13 @@ func (s State) scan(b []byte) (State, bool) {
 	return s, s != reject
 }
 
-// isASCIIBlock reports whether all blockBytes bytes of b are ASCII.
+// isASCIIBlock reports whether the first blockBytes bytes of b are ASCII.
 func isASCIIBlock(b []byte) bool {
 	all := load(b) | load(b[wordBytes:]) | load(b[2*wordBytes:]) | load(b[3*wordBytes:])
 	return all&beyondASCII == 0
 }
 
-// isASCIIRest reports whether b, less than a block, is ASCII and at least a word long, or
+// isASCIIRest reports whether b, at most a block, is ASCII and at least a word long, or
 // empty. Shorter rests are left to the automaton, which is as quick on them.
 func isASCIIRest(b []byte) bool {
 	if len(b) < wordBytes {

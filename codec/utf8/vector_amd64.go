@@ -8,9 +8,13 @@ import "golang.org/x/sys/cpu"
 // overlapping last block, the word in front of it.
 const scanMinBytes = 36
 
-// vectorMinBytes is the length from which the vectors beat the automaton, on ASCII and
-// beyond, in BenchmarkThreshold.
-const vectorMinBytes = scanMinBytes
+// The lengths at which the ways of working change, from BenchmarkThreshold: beyond ASCII,
+// the vectors win as soon as they can be used; on ASCII, plain words win for longer, since
+// the vectors take some time to begin. Both are at least scanMinBytes.
+const (
+	vectorMinBytes = scanMinBytes
+	wordsMaxBytes  = 128
+)
 
 // useVector asks for AVX2, including that the operating system saves its registers.
 var useVector = cpu.X86.HasAVX2
@@ -31,7 +35,22 @@ func advance(s State, b []byte) (State, bool) {
 	if s != boundary {
 		return s.resume(b)
 	}
+	if len(b) <= wordsMaxBytes && isASCII(b) {
+		return boundary, true
+	}
 	return advanceVector(b)
+}
+
+// isASCII reports whether b, at least a block, is ASCII.
+func isASCII(b []byte) bool {
+	last := b[len(b)-blockBytes:]
+	for len(b) > blockBytes {
+		if !isASCIIBlock(b) {
+			return false
+		}
+		b = b[blockBytes:]
+	}
+	return isASCIIBlock(last)
 }
 
 // resume finishes the open character, at most three bytes, and leaves the rest to the

@@ -40,9 +40,8 @@ TEXT ·scanAVX2(SB), NOSPLIT, $0-25
 	LEAQ -128(DX), R8
 	LEAQ -64(DX), R9
 	SUBQ $32, DX
-	VPXOR Y3, Y3, Y3
 
-// Nothing but ASCII in front of AX since the last boundary.
+// In front of AX is no fault, and a boundary.
 ascii128:
 	CMPQ AX, R8
 	JGT  ascii32
@@ -72,10 +71,14 @@ asciiLast:
 	VMOVDQU (DX), Y0
 	VPMOVMSKB Y0, BX
 	TESTL BX, BX
-	JZ   done
+	JNZ  mixed
+	MOVB $1, ret+24(FP)
+	VZEROUPPER
+	RET
 
 // Something beyond ASCII is in Y0, the block at AX, or in the last block if AX is past DX.
 mixed:
+	VPXOR Y3, Y3, Y3
 	VBROADCASTI128 ·nibbleFaults+0(SB), Y4
 	VBROADCASTI128 ·nibbleFaults+16(SB), Y5
 	VBROADCASTI128 ·nibbleFaults+32(SB), Y6
@@ -111,7 +114,9 @@ mixed64:
 leave:
 	CHECK(Y0)
 	ADDQ $32, AX
-	JMP  ascii128
+	VPTEST Y3, Y3
+	JZ   ascii128
+	JMP  done
 
 mixed32:
 	CMPQ AX, DX

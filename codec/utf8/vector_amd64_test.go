@@ -56,13 +56,14 @@ func TestWithoutAVX2(t *testing.T) {
 	}
 }
 
-// BenchmarkThreshold compares the automaton with the vectors around vectorMinBytes.
+// BenchmarkThreshold compares the automaton with the vectors around vectorMinBytes, and on
+// ASCII, where the automaton skips words, around wordsMaxBytes.
 func BenchmarkThreshold(b *testing.B) {
 	if !useVector {
 		b.Skip("this processor has no AVX2")
 	}
 	for _, t := range benchTexts {
-		for _, n := range []int{36, 40, 48, 64, 96} {
+		for _, n := range []int{36, 40, 48, 64, 96, 128, 160, 192} {
 			p := fill(t.text, n)
 			for _, way := range []struct {
 				name    string
