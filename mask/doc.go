@@ -27,7 +27,8 @@
 // package show to be no slower at any length and up to three times as fast.
 // Everything else runs 64-bit words in plain Go, and so does every build with the
 // purego tag. That includes arm64: NEON assembly has not been written because it
-// has not been possible to measure what it would gain there.
+// has not been possible to measure what it would gain there. The word code is tested
+// on arm64 under emulation.
 //
 // The race detector cannot see the bytes that assembly touches. To find races on
 // payload bytes, test with both -race and the purego tag.
