@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strconv"
@@ -124,7 +125,13 @@ func number(t testing.TB, c *codectest.Case, s string) StatusCode {
 	return StatusCode(n)
 }
 
-func payloadEvent(kind string, payload []byte) string { return fmt.Sprintf("%s %q", kind, payload) }
+// payloadEvent names long payloads by their hash, since every vector is logged many times.
+func payloadEvent(kind string, payload []byte) string {
+	if len(payload) > 1000 {
+		return fmt.Sprintf("%s of %d bytes, %x", kind, len(payload), sha256.Sum256(payload))
+	}
+	return fmt.Sprintf("%s %q", kind, payload)
+}
 
 func closeEvent(code StatusCode, reason []byte) string {
 	return fmt.Sprintf("close %d %q", uint16(code), reason)

@@ -22,7 +22,7 @@ type Decoder struct {
 	// the payload bytes that are still to come.
 	remaining  uint64
 	messageLen uint64 // payload bytes received of the message that is in fragments
-	offset     int64  // bytes consumed since the start, or the place of the failure
+	offset     int64  // bytes consumed since the start, up to a Close frame, or the place of the failure
 	key        uint32 // masking key, rotated to the next payload byte
 	fragments  uint32 // frames received of the message that is in fragments
 
@@ -109,7 +109,6 @@ func (d *Decoder) next(b []byte, lim *Limits, p *Part) (n int, ok bool, err erro
 	case failed:
 		return 0, false, d.failure.at(d.offset)
 	case afterClose:
-		d.offset += int64(len(b))
 		return len(b), false, nil
 	case inHeader:
 		var v violation
@@ -155,7 +154,6 @@ func (d *Decoder) headerByte(c byte, lim *Limits) violation {
 		return d.checkFragments(lim)
 	case at == 1:
 		d.second = c
-		d.key = 0
 		if v := d.secondByte(lim); v != valid {
 			return v
 		}
@@ -165,7 +163,8 @@ func (d *Decoder) headerByte(c byte, lim *Limits) violation {
 			return v
 		}
 	default:
-		// The masking key is the last thing in a header: its first byte is the lowest of the word.
+		// The masking key ends the header. Four bytes push the key of the frame before out of the word,
+		// and leave the first of them at its low end.
 		d.key = d.key>>8 | uint32(c)<<24
 	}
 	d.headerLen++
@@ -195,8 +194,7 @@ func (d *Decoder) secondByte(lim *Limits) violation {
 		return v
 	}
 	if extendedLen(d.second) > 0 {
-		d.remaining = 0
-		return valid
+		return valid // remaining is 0 since the frame before ended, ready for the length
 	}
 	d.remaining = uint64(d.second & lengthBits)
 	return d.checkMessageLen(d.remaining, lim)

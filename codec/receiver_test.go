@@ -119,6 +119,7 @@ type partsReceiver struct {
 	data, control []byte
 	announced     uint64
 	opcode        Opcode // of the message in fragments
+	first         bool   // the last data frame was its message's first
 	inFrame       bool
 }
 
@@ -177,13 +178,12 @@ func (r *partsReceiver) check(p *Part) {
 		}
 		return
 	}
-	if p.First != (r.opcode == 0 || p.First && !p.Start) || r.opcode != 0 && r.opcode != p.Opcode {
+	continues := r.opcode != 0 && (p.Start || !r.first)
+	if p.First == continues || r.opcode != 0 && r.opcode != p.Opcode {
 		r.events = append(r.events, fmt.Sprintf("in message %v: %+v", r.opcode, p))
 	}
-	switch {
-	case p.Fin && p.End:
+	r.opcode, r.first = p.Opcode, p.First
+	if p.Fin && p.End {
 		r.opcode = 0
-	default:
-		r.opcode = p.Opcode
 	}
 }
