@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -51,11 +50,8 @@ func NewNative(o Options) (*Native, error) {
 }
 
 func newNative(o Options, newMechanism func() (mechanism, error), newKernel func() kernel) (*Native, error) {
-	if o.Loops <= 0 {
-		o.Loops = runtime.GOMAXPROCS(0)
-	}
 	d := &Native{balance: !o.ReusePort}
-	for i := range o.Loops {
+	for i := range LoopCount(o.Loops) {
 		m, err := newMechanism()
 		if err != nil {
 			for _, l := range d.loops {

@@ -3,6 +3,7 @@ package poller
 import (
 	"net"
 	"net/netip"
+	"runtime"
 	"time"
 )
 
@@ -99,4 +100,12 @@ type ListenerDriver interface {
 	// AddListener takes ln over: the caller must not accept from it or close it
 	// any more. It is called before Serve.
 	AddListener(ln net.Listener) error
+}
+
+// LoopCount is the number of loops that Options.Loops asks for.
+func LoopCount(loops int) int {
+	if loops > 0 {
+		return loops
+	}
+	return runtime.GOMAXPROCS(0)
 }

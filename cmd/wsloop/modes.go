@@ -1,0 +1,76 @@
+package main
+
+import (
+	_ "embed"
+	"errors"
+	"sync"
+
+	"github.com/wsloop/wsloop/codec"
+	"github.com/wsloop/wsloop/engine"
+	"github.com/wsloop/wsloop/handshake"
+)
+
+var modeNames = []string{"echo", "broadcast", "discard"}
+
+// modes are what a server may do with messages.
+var modes = map[string]func() engine.Events{
+	"echo":      echo,
+	"broadcast": broadcast,
+	"discard":   func() engine.Events { return engine.Events{Plain: page} },
+}
+
+// echo sends every message back.
+func echo() engine.Events {
+	return engine.Events{Plain: page, Message: send}
+}
+
+// send sends a message, and closes a connection whose peer does not keep up.
+func send(c engine.Conn, op codec.Opcode, payload []byte) {
+	if err := c.Send(op, payload); errors.Is(err, engine.ErrBufferFull) {
+		_ = c.Close(codec.StatusTryAgainLater, "too slow")
+	}
+}
+
+// broadcast sends every message to everybody, its sender included.
+func broadcast() engine.Events {
+	var mu sync.RWMutex
+	all := make(map[engine.Conn]struct{})
+	return engine.Events{
+		Plain: page,
+		Open: func(c engine.Conn) {
+			mu.Lock()
+			defer mu.Unlock()
+			all[c] = struct{}{}
+		},
+		Message: func(_ engine.Conn, op codec.Opcode, payload []byte) {
+			mu.RLock()
+			defer mu.RUnlock()
+			for c := range all {
+				send(c, op, payload)
+			}
+		},
+		Close: func(c engine.Conn, _ engine.Closure) {
+			mu.Lock()
+			defer mu.Unlock()
+			delete(all, c)
+		},
+	}
+}
+
+//go:embed page.html
+var pageHTML []byte
+
+// page answers GET / with a page to try the server.
+func page(r *handshake.Request, p *engine.Page) {
+	switch {
+	case string(r.Path()) != "/":
+		p.Status, p.Body = 404, []byte("404 Not Found: there is a page at / only.\n")
+	case string(r.Method()) != "GET" && string(r.Method()) != "HEAD":
+		p.Status, p.Body = 405, []byte("405 Method Not Allowed\n")
+		_ = p.Header.Add("Allow", "GET, HEAD")
+	default:
+		p.Body = pageHTML
+		_ = p.Header.Add("Content-Type", "text/html; charset=utf-8")
+		_ = p.Header.Add("Content-Security-Policy", "default-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self' ws: wss:")
+	}
+}

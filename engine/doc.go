@@ -1,0 +1,45 @@
+// Package engine is a WebSocket server (RFC 6455) for very many connections. A
+// Server runs a few event loops; each connection lives on one of them and costs
+// about a hundred bytes while it is idle: no goroutine, no buffer, no timer.
+//
+//	srv := &engine.Server{
+//		Addr: "localhost:8080",
+//		Events: engine.Events{
+//			Message: func(c engine.Conn, op codec.Opcode, payload []byte) {
+//				c.Send(op, payload)
+//			},
+//		},
+//	}
+//	log.Fatal(srv.ListenAndServe())
+//
+// # Callbacks
+//
+// The functions in Events run on the loop of their connection. They must not block:
+// while one runs, every connection of that loop waits. Callbacks of one
+// connection never run concurrently, and come in this order: Upgrade, Open, any
+// of Message, Fragment, Ping and Pong, then Close exactly once and last. Close is
+// called if and only if Open was. A panic in a callback closes that connection with 1011, is
+// counted and logged, and harms no other.
+//
+// # Bytes
+//
+// A payload given to a callback belongs to it until it returns; it may be edited,
+// and must be copied to be kept. Built with the tag wsdebug, the engine
+// overwrites it afterwards with 0xDB, so that keeping it shows. A payload
+// given to Send is copied before Send returns.
+//
+// # Conn
+//
+// A Conn is a small value: compare it, copy it, use it as a map key. Its methods
+// may be called from any goroutine. When its connection is gone it is inert: its
+// methods return ErrClosed or zero values and never touch another connection.
+// Sending costs no allocation, and wakes the loop at most once a turn.
+//
+// # Strictness
+//
+// What RFC 6455 says a server must do is done, with the right close code, as early as
+// the bytes allow: a text message that is not UTF-8 fails at the byte that is
+// wrong. After a failure or a Close nothing more of the connection is processed. What was sent
+// before Close is flushed before it. Every buffer and every count has
+// a limit; the table is in options.go.
+package engine

@@ -1,0 +1,163 @@
+package engine
+
+import (
+	"github.com/wsloop/wsloop/codec"
+	"github.com/wsloop/wsloop/handshake"
+	"github.com/wsloop/wsloop/poller"
+)
+
+// readHead reads on in the request head and answers it once it is complete. A head
+// that came in one piece is parsed where it lies; otherwise its pieces are
+// gathered. It says how many bytes of b belong to the head: what follows are frames.
+func (l *loop) readHead(t poller.Token, s *session, b []byte) (consumed int) {
+	r, head := &l.request, b
+	if s.rare != 0 {
+		x := l.rares[s.rare]
+		x.head = append(l.buffers.Grow(x.head, len(x.head)+len(b)), b...)
+		r, head = x.request, x.head
+	} else {
+		r.Reset()
+	}
+	n, err := r.Parse(head, &l.settings.head)
+	switch {
+	case err != nil:
+		l.refuse(t, s, r, err)
+		consumed = len(b)
+	case n == 0:
+		if s.rare == 0 {
+			l.keepHead(s, b)
+		}
+		return len(b)
+	default:
+		l.answer(t, s, r)
+		consumed = len(b) - (len(head) - n)
+	}
+	if s.rare != 0 {
+		l.dropHead(l.rares[s.rare])
+		l.settle(s)
+	}
+	return consumed
+}
+
+// keepHead moves a head that is not complete out of the loop's scratch space: the
+// request as far as it is parsed, and a copy of the bytes.
+func (l *loop) keepHead(s *session, b []byte) {
+	x := l.rareOf(s)
+	x.head = append(l.buffers.Get(len(b)), b...)
+	if last := len(l.freeRequests) - 1; last >= 0 {
+		x.request = l.freeRequests[last]
+		l.freeRequests = l.freeRequests[:last]
+	} else {
+		x.request = new(handshake.Request)
+	}
+	*x.request, l.request = l.request, *x.request
+}
+
+// maxFreeRequests bounds the parsed requests that a loop keeps for reuse.
+const maxFreeRequests = 64
+
+// dropHead gives back what a head in pieces took.
+func (l *loop) dropHead(x *rare) {
+	if x.request == nil {
+		return
+	}
+	x.request.Reset()
+	if len(l.freeRequests) < maxFreeRequests {
+		l.freeRequests = append(l.freeRequests, x.request)
+	}
+	l.buffers.Put(x.head)
+	x.request, x.head = nil, nil
+}
+
+// answer decides about a complete head.
+func (l *loop) answer(t poller.Token, s *session, r *handshake.Request) {
+	if l.events.Plain != nil && !r.IsUpgrade() {
+		l.answerPlain(t, s, r)
+		return
+	}
+	acceptance, err := handshake.Accept(r, &l.settings.policy)
+	if err != nil {
+		l.refuse(t, s, r, err)
+		return
+	}
+	w := &l.response
+	l.acceptance = acceptance
+	w.Reset(r, &l.acceptance)
+	defer w.Reset(nil, nil)
+	if l.events.Upgrade != nil {
+		l.events.Upgrade(Conn{l, t}, r, w)
+	}
+	l.scratch = w.Append(l.scratch[:0])
+	if _, refused := w.Refused(); refused {
+		l.sendRefusal(t, s)
+		return
+	}
+	l.open(t, s, w.Subprotocol())
+}
+
+// open answers 101 and begins the exchange of messages.
+func (l *loop) open(t poller.Token, s *session, subprotocol string) {
+	protocol := l.server.internProtocol(subprotocol)
+	l.expect(t.Slot(), noDeadline)
+	s.phase, s.opened = phaseOpen, true
+	s.decoder = codec.NewDecoder(codec.RoleServer)
+	l.mu.Lock()
+	s.sending.subprotocol = protocol
+	l.mu.Unlock()
+	l.sendRaw(t, l.scratch, sendOpen)
+	l.server.counters.handshakes.Add(1)
+	if l.events.Open != nil {
+		l.events.Open(Conn{l, t})
+	}
+	if l.ended.Load() {
+		l.applyEnds()
+	}
+}
+
+// answerPlain answers a request that is none for a WebSocket.
+func (l *loop) answerPlain(t poller.Token, s *session, r *handshake.Request) {
+	page := &l.page
+	page.Status, page.Body = 200, nil
+	page.Header.Reset()
+	l.events.Plain(r, page)
+	l.scratch = handshake.AppendResponse(l.scratch[:0], r, page.Status, &page.Header, page.Body)
+	page.Body = nil
+	l.server.counters.plain.Add(1)
+	l.discard(t, s)
+}
+
+// refuse answers a head that is not an opening handshake.
+func (l *loop) refuse(t poller.Token, s *session, r *handshake.Request, err error) {
+	l.scratch = handshake.AppendRefusal(l.scratch[:0], r, err)
+	l.sendRefusal(t, s)
+}
+
+func (l *loop) sendRefusal(t poller.Token, s *session) {
+	l.server.counters.refused.Add(1)
+	l.discard(t, s)
+}
+
+// discard sends the response in loop.scratch as the last bytes of the connection.
+func (l *loop) discard(t poller.Token, s *session) {
+	l.sendRaw(t, l.scratch, sendEnded)
+	s.phase = phaseDiscarding
+	l.expect(t.Slot(), closeDeadline)
+	if cap(l.scratch) > maxScratchBytes {
+		l.scratch = nil
+	}
+}
+
+// maxScratchBytes bounds what a loop keeps for building responses.
+const maxScratchBytes = 64 << 10
+
+// timeoutHead answers a request head that took too long.
+func (l *loop) timeoutHead(t poller.Token, s *session) {
+	l.scratch = handshake.AppendResponse(l.scratch[:0], nil, 408, nil, []byte("408 Request Timeout: the request head did not arrive in time.\n"))
+	l.sendRefusal(t, s)
+}
+
+// refuseLate answers a request that the shutdown overtook.
+func (l *loop) refuseLate(t poller.Token, s *session) {
+	l.scratch = handshake.AppendResponse(l.scratch[:0], nil, 503, nil, []byte("503 Service Unavailable: the server is shutting down.\n"))
+	l.sendRefusal(t, s)
+}

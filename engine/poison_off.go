@@ -1,0 +1,5 @@
+//go:build !wsdebug
+
+package engine
+
+func poison([]byte) {}
