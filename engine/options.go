@@ -66,10 +66,15 @@ func (s *Server) options() (*options, error) {
 		name  string
 		value int64
 	}{
-		{"Loops", int64(s.Loops)}, {"MaxMessageBytes", s.MaxMessageBytes}, {"MaxFragments", int64(s.MaxFragments)},
-		{"MaxHeadBytes", int64(s.MaxHeadBytes)}, {"MaxHeaderLine", int64(s.MaxHeaderLine)},
-		{"MaxHeaders", int64(s.MaxHeaders)}, {"MaxBufferedBytes", int64(s.MaxBufferedBytes)},
-		{"HandshakeTimeout", int64(s.HandshakeTimeout)}, {"CloseTimeout", int64(s.CloseTimeout)},
+		{"Loops", int64(s.Loops)},
+		{"MaxMessageBytes", s.MaxMessageBytes},
+		{"MaxFragments", int64(s.MaxFragments)},
+		{"MaxHeadBytes", int64(s.MaxHeadBytes)},
+		{"MaxHeaderLine", int64(s.MaxHeaderLine)},
+		{"MaxHeaders", int64(s.MaxHeaders)},
+		{"MaxBufferedBytes", int64(s.MaxBufferedBytes)},
+		{"HandshakeTimeout", int64(s.HandshakeTimeout)},
+		{"CloseTimeout", int64(s.CloseTimeout)},
 	} {
 		if f.value < 0 {
 			return nil, &ConfigError{f.name, "is negative"}

@@ -82,7 +82,7 @@ func TestLoad(t *testing.T) {
 	write(dir, "a.txt", "case: a\nin: 81")
 	write(dir, "b.txt", "case: b\nin:")
 	write(dir, "c.md", "not a case")
-	if got := Load(t, dir); len(got) != 2 || got[0].String() != "a (a.txt:1)" || got[1].In != nil && len(got[1].In) > 0 {
+	if got := Load(t, dir); len(got) != 2 || got[0].String() != "a (a.txt:1)" || len(got[1].In) > 0 {
 		t.Errorf("got %v", got)
 	}
 	write(dir, "d.txt", "\ncase: a\nin: 81")

@@ -110,6 +110,8 @@ const (
 
 // nibbleFaults are the tables of scanAVX2: by the high nibble of the first byte, by its low
 // nibble, and by the high nibble of the second byte.
+//
+//lint:ignore U1000 the assembly reads it
 var nibbleFaults = [3][16]uint8{
 	{
 		0x0: tooLong, tooLong, tooLong, tooLong, tooLong, tooLong, tooLong, tooLong,
@@ -150,4 +152,6 @@ var nibbleFaults = [3][16]uint8{
 // scanBytes are the single bytes that scanAVX2 spreads over a vector: the mask of a low
 // nibble; what leaves the top bit set in bytes from E0, and from F0, when it is taken away
 // without borrowing; and the top bit.
+//
+//lint:ignore U1000 the assembly reads it
 var scanBytes = [4]uint8{0x0F, 0xE0 - 0x80, 0xF0 - 0x80, 0x80}

@@ -1,0 +1,59 @@
+# `make` lists the targets; `make ci` is what CI runs.
+GO ?= go
+TOOL = $(GO) tool -modfile=tools.mod
+FUZZTIME ?= 10s
+CROSS = linux/arm64 linux/386 linux/s390x darwin/amd64 darwin/arm64 freebsd/amd64 freebsd/arm64 windows/amd64
+
+.DEFAULT_GOAL := help
+.PHONY: help fmt lint test race purego wsdebug cross fuzz interop browser bench bench-idle bench-sysmon ci
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
+
+fmt: ## format the code
+	$(TOOL) gofumpt -w .
+
+lint: ## gofumpt, vet, staticcheck, go mod tidy
+	@out=$$($(TOOL) gofumpt -l .); test -z "$$out" || { echo "gofumpt would change:"; echo "$$out"; exit 1; }
+	$(GO) vet ./...
+	$(TOOL) staticcheck ./...
+	$(GO) mod tidy -diff
+	cd interop && $(GO) vet ./...
+
+test: ## all tests that need Go alone
+	$(GO) test ./...
+
+race: ## the same under the race detector
+	$(GO) test -race -short ./...
+
+purego: ## the same without assembly, which also lets the race detector see payloads
+	$(GO) test -tags purego ./...
+	$(GO) test -race -short -tags purego ./mask ./codec/... ./engine
+
+wsdebug: ## the engine with payloads poisoned after their callback
+	$(GO) test -tags wsdebug ./engine
+
+cross: ## build and vet for the other systems
+	@for t in $(CROSS); do echo "vet $$t"; \
+	  GOOS=$${t%/*} GOARCH=$${t#*/} $(GO) vet ./... || exit 1; done
+
+fuzz: ## every fuzz target for FUZZTIME
+	scripts/fuzz.sh $(FUZZTIME)
+
+interop: ## real clients: Go, Node.js, Bun, Python; installs what is missing
+	interop/run.sh
+
+browser: ## Debian's Chromium; installs what is missing
+	interop/browser.sh
+
+bench: ## CPU per message beside a plain C epoll echo
+	scripts/bench/compare.sh
+
+bench-idle: ## resident memory per idle connection
+	scripts/bench/idle.sh
+
+bench-sysmon: ## how quiet the Go scheduler's monitor is under load
+	scripts/bench/sysmon.sh
+
+ci: ## what CI runs
+	.ci/run

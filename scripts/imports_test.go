@@ -1,0 +1,122 @@
+// Package scripts holds the project's scripts, and the tests of its shape.
+package scripts
+
+import (
+	"go/ast"
+	"go/build"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/wsloop/wsloop"
+
+type rule struct {
+	pkg     string
+	imports []string
+	why     string
+}
+
+// allowed says what each package may import besides the standard library, and why no more.
+var allowed = []rule{
+	{"mask", []string{"golang.org/x/sys/cpu"}, "a leaf: bytes and a key; ADR 1 for cpu"},
+	{"codec/utf8", []string{"golang.org/x/sys/cpu"}, "a leaf: bytes and a state; ADR 1"},
+	{"codec", []string{module + "/mask", module + "/codec/utf8"}, "frames know nothing of sockets or HTTP"},
+	{"codec/codectest", nil, "reads text; the codec's own tests use it"},
+	{"handshake", nil, "usable without the engine, and light: no net/http"},
+	{"poller", []string{"golang.org/x/sys/unix"}, "sockets know nothing of WebSocket"},
+	{"poller/pollertest", []string{module + "/poller"}, "runs over every driver, so it imports none"},
+	{"engine", []string{module + "/codec", module + "/handshake", module + "/poller"}, "joins the parts; what users import stays small"},
+	{"cmd/wsloop", []string{module + "/codec", module + "/handshake", module + "/engine"}, "a user of the public API like any other"},
+	{"scripts", nil, "tests only"},
+}
+
+// TestImports holds the direction of the imports. Every package has to be in the table.
+func TestImports(t *testing.T) {
+	seen := make(map[string]bool)
+	for _, dir := range packageDirs(t) {
+		pkg, err := build.ImportDir(filepath.Join("..", dir), 0)
+		if err != nil {
+			t.Fatalf("%s: %v", dir, err)
+		}
+		seen[dir] = true
+		i := slices.IndexFunc(allowed, func(r rule) bool { return r.pkg == dir })
+		if i < 0 {
+			t.Errorf("package %s is not in the table: say what it may import, and why", dir)
+			continue
+		}
+		for _, path := range pkg.Imports {
+			first, _, _ := strings.Cut(path, "/")
+			if strings.Contains(first, ".") && !slices.Contains(allowed[i].imports, path) {
+				t.Errorf("%s imports %s, which is not allowed: %s", dir, path, allowed[i].why)
+			}
+		}
+	}
+	for _, a := range allowed {
+		if !seen[a.pkg] {
+			t.Errorf("the table names %s, which does not exist", a.pkg)
+		}
+	}
+}
+
+// TestUnsafeAndAssembly holds unsafe to mask and the system call files, and assembly to
+// mask and codec/utf8 (ADR 1).
+func TestUnsafeAndAssembly(t *testing.T) {
+	for _, dir := range packageDirs(t) {
+		files, err := filepath.Glob(filepath.Join("..", dir, "*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			name := filepath.Base(file)
+			if strings.HasSuffix(name, ".s") && dir != "mask" && dir != "codec/utf8" {
+				t.Errorf("%s: assembly is for mask and codec/utf8", file)
+			}
+			if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+				continue
+			}
+			if importsUnsafe(t, file) && dir != "mask" && !(dir == "poller" && strings.HasPrefix(name, "sys_")) {
+				t.Errorf("%s imports unsafe", file)
+			}
+		}
+	}
+}
+
+// packageDirs lists the directories of the module that hold Go files, nested modules left out.
+func packageDirs(t *testing.T) []string {
+	var dirs []string
+	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() {
+			return err
+		}
+		if name := d.Name(); path != ".." && (strings.HasPrefix(name, ".") || name == "testdata" || name == "node_modules") {
+			return filepath.SkipDir
+		}
+		if nested, _ := filepath.Glob(filepath.Join(path, "go.mod")); len(nested) > 0 && path != ".." {
+			return filepath.SkipDir
+		}
+		if files, _ := filepath.Glob(filepath.Join(path, "*.go")); len(files) > 0 {
+			dirs = append(dirs, strings.TrimPrefix(filepath.ToSlash(path), "../"))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(dirs) < 8 {
+		t.Fatalf("only %d packages found: %v", len(dirs), dirs)
+	}
+	return dirs
+}
+
+func importsUnsafe(t *testing.T, file string) bool {
+	f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.ContainsFunc(f.Imports, func(i *ast.ImportSpec) bool { return i.Path.Value == `"unsafe"` })
+}
