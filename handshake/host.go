@@ -53,7 +53,7 @@ func validIPv6(b []byte) bool {
 		end := skip(b, 0, classHexDig)
 		if end < len(b) && b[end] == '.' {
 			groups += 2
-			return validIPv4(b) && (groups == 8 || elided && groups < 8)
+			return validIPv4(b) && fillsAddress(groups, elided)
 		}
 		if groups++; end == 0 || end > 4 || groups > 8 {
 			return false
@@ -72,7 +72,12 @@ func validIPv6(b []byte) bool {
 			return false
 		}
 	}
-	return groups == 8 || elided && groups < 8
+	return fillsAddress(groups, elided)
+}
+
+// fillsAddress: "::" stands for at least one group.
+func fillsAddress(groups int, elided bool) bool {
+	return groups < 8 && elided || groups == 8 && !elided
 }
 
 // validIPv4 checks four numbers up to 255 without leading zeros.
