@@ -154,6 +154,31 @@ func TestResetForgets(t *testing.T) {
 	}
 }
 
+// A Request that waits for its next use must not keep the caller's buffer alive.
+func TestResetLetsGoOfTheBuffer(t *testing.T) {
+	r := parse(t, chromeHead)
+	if _, err := Accept(r, nil); err != nil {
+		t.Fatal(err)
+	}
+	if len(r.extensions) == 0 || len(r.params) == 0 {
+		t.Fatal("the head has no extension")
+	}
+	r.Reset()
+	for _, e := range r.extensions[:cap(r.extensions)] {
+		if e.Name != nil || e.Params != nil {
+			t.Errorf("extension %q is kept", e.Name)
+		}
+	}
+	for _, p := range r.params[:cap(r.params)] {
+		if p.Name != nil || p.Value != nil {
+			t.Errorf("parameter %q is kept", p.Name)
+		}
+	}
+	if r.head != nil {
+		t.Error("the head is kept")
+	}
+}
+
 // Every byte is looked at in the call that brings it and never again: what was scanned
 // is wiped, so a second look would see zeros and fail.
 func TestParseNeverLooksBack(t *testing.T) {
