@@ -1,0 +1,147 @@
+package engine
+
+import (
+	"fmt"
+	"net/netip"
+	"reflect"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/wsloop/wsloop/poller"
+)
+
+// idleDriver is a driver's loop that keeps nothing of its connections, so that what they cost is
+// what the engine takes for them.
+type idleDriver struct {
+	slots   uint32
+	written int
+}
+
+var _ poller.Loop = (*idleDriver)(nil)
+
+// open brings a connection and its request head.
+func (d *idleDriver) open(l *loop, request []byte) poller.Token {
+	t := poller.MakeToken(d.slots, 1)
+	d.slots++
+	l.Open(t)
+	l.Data(t, request)
+	l.Flush()
+	return t
+}
+
+func (d *idleDriver) Index() int         { return 0 }
+func (d *idleDriver) Now() time.Duration { return 0 }
+
+func (d *idleDriver) Write(_ poller.Token, b []byte) error {
+	d.written += len(b)
+	return nil
+}
+
+func (d *idleDriver) Writev(_ poller.Token, vec [][]byte) error {
+	for _, b := range vec {
+		d.written += len(b)
+	}
+	return nil
+}
+
+func (d *idleDriver) CloseWrite(poller.Token)   {}
+func (d *idleDriver) Pending(poller.Token) int  { return 0 }
+func (d *idleDriver) Pause(poller.Token)        {}
+func (d *idleDriver) Resume(poller.Token)       {}
+func (d *idleDriver) Close(poller.Token, error) {}
+func (d *idleDriver) Wake()                     {}
+
+func (d *idleDriver) RemoteAddr(poller.Token) (netip.AddrPort, error) {
+	return netip.AddrPort{}, poller.ErrClosed
+}
+
+// The slabs of sessions are not looked at by the garbage collector, and an idle connection costs
+// about a hundred bytes: both hold only while this does.
+func TestSessionIsSmallAndWithoutPointers(t *testing.T) {
+	if size := unsafe.Sizeof(session{}); size > 96 {
+		t.Errorf("a session takes %d bytes", size)
+	}
+	if at := pointerIn(reflect.TypeFor[session]()); at != "" {
+		t.Errorf("session%s is a pointer", at)
+	}
+	for _, pointers := range []reflect.Type{reflect.TypeFor[struct{ a [2]struct{ b *int } }](), reflect.TypeFor[string](), reflect.TypeFor[any]()} {
+		if pointerIn(pointers) == "" {
+			t.Errorf("the test finds no pointer in %v", pointers)
+		}
+	}
+}
+
+// pointerIn names the first field that the garbage collector would follow.
+func pointerIn(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Struct:
+		for i := range t.NumField() {
+			f := t.Field(i)
+			if at := pointerIn(f.Type); at != "" {
+				return "." + f.Name + strings.TrimPrefix(at, " ")
+			}
+		}
+		return ""
+	case reflect.Array:
+		return pointerIn(t.Elem())
+	case reflect.Bool, reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
+		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64,
+		reflect.Float32, reflect.Float64, reflect.Complex64, reflect.Complex128:
+		return ""
+	}
+	return " " // the caller puts the name before it
+}
+
+// An idle connection holds no buffer: a hundred thousand cost their slab entries.
+func TestIdleConnectionsHoldOnlyTheirSessions(t *testing.T) {
+	const conns = 100_000
+	before := heapBytes()
+	driver := &idleDriver{}
+	l := openMany(t, driver, conns)
+	perConn := float64(heapBytes()-before) / conns
+	if limit := float64(unsafe.Sizeof(session{})) * 1.25; perConn > limit {
+		t.Errorf("an idle connection takes %.1f bytes, want at most %.1f", perConn, limit)
+	}
+	runtime.KeepAlive(l)
+}
+
+func openMany(t testing.TB, driver *idleDriver, conns int) *loop {
+	l := newEngineLoop(t, &Server{Events: Events{Message: echo}}, driver)
+	request := []byte(head("/"))
+	b := make([]byte, len(request))
+	for i := range conns {
+		copy(b, request)
+		driver.open(l, b)
+		if i%1000 == 0 {
+			l.Tick(0)
+		}
+	}
+	return l
+}
+
+func heapBytes() uint64 {
+	runtime.GC()
+	runtime.GC() // the second frees what finalizers held
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// BenchmarkCollectIdle measures a cycle of the garbage collector over many idle connections.
+func BenchmarkCollectIdle(b *testing.B) {
+	for _, conns := range []int{1000, 1_000_000} {
+		b.Run(fmt.Sprint(conns), func(b *testing.B) {
+			before := heapBytes()
+			l := openMany(b, &idleDriver{}, conns)
+			perConn := float64(heapBytes()-before) / float64(conns)
+			for b.Loop() {
+				runtime.GC()
+			}
+			b.ReportMetric(perConn, "B/conn")
+			runtime.KeepAlive(l)
+		})
+	}
+}
