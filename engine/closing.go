@@ -125,6 +125,7 @@ func (l *loop) applyEnds() {
 		switch {
 		case s == nil:
 		case e.abort:
+			s.phase = phaseDiscarding
 			l.driver.Close(e.token, ErrAborted)
 		case s.phase == phaseOpen:
 			s.phase = phaseClosing
@@ -142,6 +143,9 @@ func (l *loop) EOF(t poller.Token) {
 		l.mu.Lock()
 		s.sending.state = sendEnded
 		l.mu.Unlock()
+		l.finish(t, s)
+	case phaseDiscarding:
+		// A peer that only half-closed still gets what waits for it.
 		l.finish(t, s)
 	case phaseFlushing:
 	default:

@@ -207,7 +207,7 @@ func (m *memory) Resume(poller.Token) {}
 
 func (m *memory) Close(t poller.Token, err error) {
 	if c := m.live(t); c != nil {
-		c.ended = true
+		c.ended, c.queue = true, nil
 		m.dead = append(m.dead, death{t, err})
 	}
 }

@@ -96,10 +96,17 @@ func (s *Server) Serve(listeners ...net.Listener) error {
 	}
 	err = driver.Serve(func(l poller.Loop) poller.Handler { return newLoop(s, l) })
 	close(s.done)
-	if err != nil {
+	if err != nil && !s.isClosed() {
 		return err
 	}
+	// A driver that was stopped before it ran reports an error of its own.
 	return ErrServerClosed
+}
+
+func (s *Server) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
 }
 
 // start checks the configuration and makes the driver.

@@ -44,6 +44,10 @@ func (l *loop) Data(t poller.Token, b []byte) (consumed int) {
 	// If a callback panics, the rest of b is dropped with the connection.
 	consumed = len(b)
 	defer l.recoverPanic(t)
+	if l.ended.Load() {
+		// After Close or Abort no message is delivered, not even one of this very turn.
+		l.applyEnds()
+	}
 	s := l.sessions.At(t.Slot())
 	n := 0
 	if s.phase == phaseOpening {
