@@ -1,0 +1,180 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/wsloop/wsloop/codec"
+	"github.com/wsloop/wsloop/engine"
+)
+
+// Wrong arguments exit with 2 and say what is wrong; help exits with 0; W94: what the engine cannot
+// use exits with 1 and names it.
+func TestArgumentsW94(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		args           string
+		status         int
+		stdout, stderr string // what is printed contains this
+	}{
+		{"", 2, "", "usage: wsloop"},
+		{"help", 0, "usage: wsloop", ""},
+		{"--help", 0, "usage: wsloop", ""},
+		{"nonsense", 2, "", `unknown command "nonsense"`},
+		{"serve -h", 0, "", "-max-message bytes"},
+		{"serve -nonsense", 2, "", "-nonsense"},
+		{"serve extra", 2, "", `unexpected argument "extra"`},
+		{"serve -mode nonsense", 2, "", `-mode "nonsense" is none of echo, broadcast, discard`},
+		{"serve -drain soon", 2, "", "-drain"},
+		{"serve -loops many", 2, "", "-loops"},
+		{"serve -addr localhost:0 -loops -1", 1, "", "Server.Loops: is negative"},
+		{"serve -addr localhost:0 -origin https://*.*", 1, "", "Server.Origins: "},
+		{"serve -addr localhost:0 -subprotocol a,b", 1, "", "Server.Subprotocols: "},
+		{"serve -addr nonsense", 1, "", "nonsense"},
+	} {
+		status, stdout, stderr := launch(t, strings.Fields(test.args)...).exit()
+		if status != test.status || !strings.Contains(stdout, test.stdout) || !strings.Contains(stderr, test.stderr) {
+			t.Errorf("wsloop %s: exit %d, want %d\n%s%s", test.args, status, test.status, stdout, stderr)
+		}
+	}
+}
+
+// W92: the port is in use. One line says so, and the exit is 1.
+func TestPortInUseW92(t *testing.T) {
+	t.Parallel()
+	first := start(t, "-addr", "127.0.0.1:0")
+	status, stdout, stderr := launch(t, "serve", "-addr", first.addr).exit()
+	if status != 1 || stdout != "" || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, first.addr) || !strings.Contains(stderr, "in use") {
+		t.Errorf("exit %d\n%s%s", status, stdout, stderr)
+	}
+}
+
+// Every flag lands where it belongs.
+func TestFlags(t *testing.T) {
+	c, err := parseServe(strings.Fields("-addr a:1 -mode discard -origin https://a -origin https://b -subprotocol x -subprotocol y "+
+		"-loops 3 -reuseport -max-message 4 -max-fragments 5 -max-head 6 -max-header-line 7 -max-headers 8 -max-buffered 9 "+
+		"-handshake-timeout 10s -close-timeout 11s -drain 12s -unix p"), io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &c.server
+	got := []any{s.Addr, c.mode, s.Origins, s.Subprotocols, s.Loops, s.ReusePort, s.MaxMessageBytes, s.MaxFragments, s.MaxHeadBytes,
+		s.MaxHeaderLine, s.MaxHeaders, s.MaxBufferedBytes, s.HandshakeTimeout, s.CloseTimeout, c.drain, c.unix}
+	want := []any{"a:1", "discard", []string{"https://a", "https://b"}, []string{"x", "y"}, 3, true, int64(4), 5, 6,
+		7, 8, 9, 10 * time.Second, 11 * time.Second, 12 * time.Second, "p"}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+	if _, err := parseServe([]string{"-h"}, io.Discard); !errors.Is(err, flag.ErrHelp) {
+		t.Errorf("-h: %v", err)
+	}
+	if c, err = parseServe(nil, io.Discard); err != nil || c.server.MaxMessageBytes != engine.DefaultMaxMessageBytes || c.mode != "echo" {
+		t.Errorf("no flags: %+v, %v", c, err)
+	}
+	for _, name := range modeNames {
+		if modes[name] == nil {
+			t.Errorf("mode %s is named and does not exist", name)
+		}
+	}
+	if len(modes) != len(modeNames) {
+		t.Errorf("%d modes, %d names", len(modes), len(modeNames))
+	}
+}
+
+func TestModes(t *testing.T) {
+	t.Parallel()
+	t.Run("echo", func(t *testing.T) {
+		c := start(t, "-addr", "127.0.0.1:0").open().upgraded()
+		c.send(codec.OpcodeText, "hello")
+		c.expect(codec.OpcodeText, "hello")
+		c.send(codec.OpcodeBinary, "\x00")
+		c.expect(codec.OpcodeBinary, "\x00")
+	})
+	t.Run("broadcast", func(t *testing.T) {
+		p := start(t, "-addr", "127.0.0.1:0", "-mode", "broadcast", "-loops", "2")
+		a, b, gone := p.open().upgraded(), p.open().upgraded(), p.open().upgraded()
+		gone.send(codec.OpcodeClose, goingAway)
+		gone.expect(codec.OpcodeClose, goingAway)
+		gone.expectEnd()
+		a.send(codec.OpcodeText, "to all")
+		for _, c := range []*peer{a, b} {
+			c.expect(codec.OpcodeText, "to all")
+		}
+	})
+	t.Run("discard", func(t *testing.T) {
+		c := start(t, "-addr", "127.0.0.1:0", "-mode", "discard").open().upgraded()
+		c.send(codec.OpcodeText, "dropped")
+		c.send(codec.OpcodePing, "alive")
+		c.expect(codec.OpcodePong, "alive")
+	})
+	t.Run("unix", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "s")
+		p := start(t, "-unix", path)
+		c := p.open().upgraded()
+		c.send(codec.OpcodeText, "hello")
+		c.expect(codec.OpcodeText, "hello")
+		c.Close()
+		p.signal(syscall.SIGTERM)
+		if status, _, stderr := p.exit(); status != 0 {
+			t.Errorf("exit %d: %s", status, stderr)
+		}
+		if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("the socket file is left: %v", err)
+		}
+	})
+}
+
+// The page of every mode, and what else a browser may ask for.
+func TestPage(t *testing.T) {
+	t.Parallel()
+	p := start(t, "-addr", "127.0.0.1:0")
+	for _, test := range []struct {
+		method, path string
+		status       int
+		field, value string
+	}{
+		{"GET", "/", 200, "Content-Type", "text/html; charset=utf-8"},
+		{"HEAD", "/", 200, "Content-Type", "text/html; charset=utf-8"},
+		{"GET", "/favicon.ico", 404, "Content-Type", "text/plain; charset=utf-8"},
+		{"DELETE", "/", 405, "Allow", "GET, HEAD"},
+	} {
+		request, err := http.NewRequestWithContext(t.Context(), test.method, "http://"+p.addr+test.path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(response.Body)
+		response.Body.Close()
+		if err != nil || response.StatusCode != test.status || response.Header.Get(test.field) != test.value {
+			t.Errorf("%s %s: %v, %v", test.method, test.path, response, err)
+		}
+		if page := string(body) == string(pageHTML); page != (test.method == "GET" && test.status == 200) {
+			t.Errorf("%s %s: body %.60q", test.method, test.path, body)
+		}
+	}
+}
+
+// The flags for origins and subprotocols reach the opening handshake.
+func TestOriginAndSubprotocolFlags(t *testing.T) {
+	t.Parallel()
+	p := start(t, "-addr", "127.0.0.1:0", "-origin", "https://good.example", "-subprotocol", "chat")
+	if head := p.open("Origin: https://evil.example").head(); !strings.HasPrefix(head, "HTTP/1.1 403 ") {
+		t.Errorf("answer %q", head)
+	}
+	head := p.open("Origin: https://good.example", "Sec-WebSocket-Protocol: chat").head()
+	if !strings.HasPrefix(head, "HTTP/1.1 101 ") || !strings.Contains(head, "Sec-WebSocket-Protocol: chat\r\n") {
+		t.Errorf("answer %q", head)
+	}
+}
