@@ -27,6 +27,7 @@ const (
 	connEOF                               // the peer sent FIN
 	connWriteClosed                       // CloseWrite was called
 	connDead                              // Close was called; Closed follows in this turn
+	connAgain                             // stands in loop.rests
 )
 
 // extra is what a connection owns only while it has bytes that could not move on.
@@ -70,14 +71,15 @@ func (l *loop) open(fd int) {
 	l.handler.Open(t)
 }
 
-// release closes the descriptor and gives the slot up.
+// release closes the descriptor and gives the slot up. The generation is raised
+// before the descriptor can become another's: RemoteAddr relies on it.
 func (l *loop) release(c *conn, slot uint32) {
-	l.kernel.close(int(c.fd.Load()))
 	generation := c.generation.Load() + 1
 	if generation == 0 {
 		generation = 1
 	}
 	c.generation.Store(generation)
+	l.kernel.close(int(c.fd.Load()))
 	c.flags = connDead
 	c.fd.Store(int32(l.freeSlot))
 	l.freeSlot = slot
@@ -109,7 +111,14 @@ func (l *loop) present(t Token, c *conn, b []byte) {
 	}
 	x := l.extra(c)
 	x.rest = append(l.buffers.Get(len(b)-consumed), b[consumed:]...)
-	if c.flags&connPaused == 0 {
+	l.presentLater(t, c)
+}
+
+// presentLater lists the connection for the next turn, once however often it is
+// paused and resumed meanwhile.
+func (l *loop) presentLater(t Token, c *conn) {
+	if c.flags&(connPaused|connAgain) == 0 {
+		c.flags |= connAgain
 		l.rests = append(l.rests, t)
 	}
 }
@@ -120,7 +129,11 @@ func (l *loop) presentRests() {
 	l.rests, l.restsNow = l.restsNow[:0], l.rests
 	for _, t := range l.restsNow {
 		c := l.lookup(t)
-		if c == nil || c.flags&connPaused != 0 || c.extra == 0 {
+		if c == nil {
+			continue
+		}
+		c.flags &^= connAgain
+		if c.flags&connPaused != 0 || c.extra == 0 {
 			continue
 		}
 		x := l.extras[c.extra]
@@ -303,7 +316,7 @@ func (l *loop) Resume(t Token) {
 		l.watch(t, c, c.interest|interestRead)
 	}
 	if c.flags&connDead == 0 && c.extra != 0 && l.extras[c.extra].rest != nil {
-		l.rests = append(l.rests, t)
+		l.presentLater(t, c)
 	}
 }
 

@@ -89,11 +89,12 @@ func (l *loop) run() {
 // turn does all the work of one iteration.
 func (l *loop) turn(n int) {
 	l.now = time.Since(l.start)
-	for i := range n {
-		l.dispatch(&l.events[i])
-	}
+	// First, so that what Data leaves now waits for a later turn.
 	if len(l.rests) > 0 {
 		l.presentRests()
+	}
+	for i := range n {
+		l.dispatch(&l.events[i])
 	}
 	// Cleared before the flush: who writes after the flush asks for a turn again.
 	if l.woken.Load() {
@@ -152,7 +153,8 @@ func (l *loop) dispatch(ev *event) {
 			l.hangup(t, c)
 		}
 	}
-	if ev.ready&readyWrite != 0 && c.flags&connDead == 0 {
+	// Past a hang-up a write can only fail, and would hide what is still to be read.
+	if ev.ready&(readyWrite|readyHangup) == readyWrite && c.flags&connDead == 0 {
 		l.writable(t, c)
 	}
 }
