@@ -1,0 +1,65 @@
+package pollertest
+
+import (
+	"testing"
+
+	"github.com/wsloop/wsloop/poller"
+)
+
+// A maker makes a fresh driver with a number of loops.
+type maker func(t testing.TB, loops int) poller.ListenerDriver
+
+// Run runs the suite. newDriver makes a driver that has not served yet; the suite
+// stops it.
+func Run(t *testing.T, newDriver func(t testing.TB, loops int) poller.ListenerDriver) {
+	for _, test := range []struct {
+		name string
+		run  func(*testing.T, maker)
+	}{
+		{"EventsInOrder", testEventsInOrder},
+		{"OpenAndClosedBalance", testOpenAndClosedBalance},
+		{"CloseInEveryCallback", testCloseInEveryCallback},
+		{"CloseTwice", testCloseTwice},
+		{"CloseFromClosedOfAnother", testCloseFromClosedOfAnother},
+		{"StaleToken", testStaleToken},
+		{"PeerResets", testPeerResets},
+
+		{"OneByteWrites", testOneByteWrites},
+		{"StreamIn", testStreamIn},
+		{"StreamOut", testStreamOut},
+		{"WritevInPieces", testWritevInPieces},
+		{"EchoOfManyConnections", testEchoOfManyConnections},
+
+		{"DataConsumedPartly", testDataConsumedPartly},
+		{"RestOncePerTurn", testRestOncePerTurn},
+		{"PauseKeepsBytes", testPauseKeepsBytes},
+		{"PauseKeepsRest", testPauseKeepsRest},
+		{"PauseKeepsEOF", testPauseKeepsEOF},
+
+		{"QueueThenDrained", testQueueThenDrained},
+		{"CloseWriteFlushesQueue", testCloseWriteFlushesQueue},
+		{"CloseWriteStillReads", testCloseWriteStillReads},
+		{"PeerHalfCloses", testPeerHalfCloses},
+		{"CloseDropsQueue", testCloseDropsQueue},
+		{"WriteNothing", testWriteNothing},
+
+		{"WakesFromManyGoroutines", testWakesFromManyGoroutines},
+		{"FlushFollowsEvents", testFlushFollowsEvents},
+		{"WakeFromFlush", testWakeFromFlush},
+		{"Tick", testTick},
+
+		{"RemoteAddr", testRemoteAddr},
+		{"RemoteAddrWhileClosing", testRemoteAddrWhileClosing},
+
+		{"SeveralListeners", testSeveralListeners},
+		{"UnixPathRemoved", testUnixPathRemoved},
+		{"StopAccepting", testStopAccepting},
+		{"StopClosesAll", testStopClosesAll},
+		{"StopBeforeServe", testStopBeforeServe},
+
+		{"FloodersShareTurns", testFloodersShareTurns},
+		{"BalanceOverLoops", testBalanceOverLoops},
+	} {
+		t.Run(test.name, func(t *testing.T) { test.run(t, newDriver) })
+	}
+}
