@@ -60,6 +60,25 @@ func TestCloseByPeer(t *testing.T) {
 	tr.expect(t, "open", "close 3000 bye, <nil>")
 }
 
+// Bytes behind the peer's Close frame are read and dropped: closing over unread input would reset the
+// connection, and our Close frame might be lost with it.
+func TestBytesBehindCloseDelayTheEnd(t *testing.T) {
+	tr := newTrace()
+	m := newMemory(t, &Server{Events: tr.events()})
+	c := m.conn(tr)
+	m.data(c.token, []byte(closeFrame(codec.StatusNormalClosure, "")+masked(true, codec.OpcodeText, "late")))
+	if m.gone(c.token) || !m.over(c.token) {
+		t.Errorf("closed %t, FIN sent %t", m.gone(c.token), m.over(c.token))
+	}
+	m.data(c.token, []byte("more"))
+	m.eof(c.token)
+	if !m.gone(c.token) {
+		t.Error("open after FIN")
+	}
+	m.expectFrames(t, c, `close 1000 ""`)
+	tr.expect(t, "close 1000 , <nil>")
+}
+
 // What was sent before Close goes out before the Close frame, however slow the peer reads.
 func TestCloseFlushesWhatWasSent(t *testing.T) {
 	t.Parallel()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/wsloop/wsloop/codec"
+	"github.com/wsloop/wsloop/handshake"
 )
 
 // Limits on messages fail as soon as the bytes show it: the payload need not come.
@@ -108,6 +109,28 @@ func TestMemoryOfOneConnectionW48(t *testing.T) {
 	m.take(c)
 	if held := int64(heapBytes()) - int64(idle); held > 64<<10 {
 		t.Errorf("%d bytes are held after the connection was closed", held)
+	}
+}
+
+// What a burst took is given back by the ticks that follow.
+func TestBurstIsNotKept(t *testing.T) {
+	page := make([]byte, 8<<20)
+	m := newMemory(t, &Server{
+		MaxBufferedBytes: math.MaxInt32, MaxMessageBytes: math.MaxInt64,
+		Events: Events{Message: echo, Plain: func(_ *handshake.Request, p *Page) { p.Body = page }},
+	})
+	c := m.open()
+	idle := heapBytes()
+	m.request(t, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	m.data(c, codec.AppendMaskedFrame(nil, true, codec.OpcodeBinary, page, 1))
+	if sent := m.take(c); len(sent) != 10+len(page) {
+		t.Errorf("the echo is %d bytes", len(sent))
+	}
+	for range 40 {
+		m.pass(250 * time.Millisecond)
+	}
+	if held := int64(heapBytes()) - int64(idle); held > 512<<10 {
+		t.Errorf("%d bytes are held", held)
 	}
 }
 

@@ -94,7 +94,12 @@ func (s *Server) Serve(listeners ...net.Listener) error {
 		}
 		return err
 	}
-	err = driver.Serve(func(l poller.Loop) poller.Handler { return newLoop(s, l) })
+	return s.run(driver)
+}
+
+// run serves until the driver was stopped.
+func (s *Server) run(driver poller.ListenerDriver) error {
+	err := driver.Serve(func(l poller.Loop) poller.Handler { return newLoop(s, l) })
 	close(s.done)
 	if err != nil && !s.isClosed() {
 		return err

@@ -198,6 +198,24 @@ func TestServerCloseRacesWithServe(t *testing.T) {
 	}
 }
 
+// The moment in between, when the driver is there and does not run yet.
+func TestServerCloseBeforeTheDriverRuns(t *testing.T) {
+	t.Parallel()
+	s := &Server{}
+	listeners, err := s.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	driver, err := s.start(listeners)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	if err := s.run(driver); !errors.Is(err, ErrServerClosed) {
+		t.Errorf("Serve returned %v", err)
+	}
+}
+
 // A server that was stopped before it served refuses to, and gives its listeners back.
 func TestServeAfterClose(t *testing.T) {
 	t.Parallel()

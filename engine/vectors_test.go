@@ -106,7 +106,8 @@ func wireEvents(sent []byte) (events []string) {
 	for _, f := range all {
 		switch {
 		case f.op == codec.OpcodeClose:
-			events = append(events, fmt.Sprintf("close %d", code(f.payload)))
+			reason := f.payload[min(2, len(f.payload)):] // an answer carries none
+			events = append(events, strings.TrimSpace(fmt.Sprintf("close %d %s", code(f.payload), reason)))
 		case !f.fin:
 			events = append(events, "a fragment")
 		default:
