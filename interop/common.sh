@@ -6,7 +6,8 @@
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/wsloop-interop.XXXXXX")
 results=$work/results # one line per case: client, feature, outcome, remark
-large=                # process ids of the servers, while they run
+started_pid=          # process ids of servers, while they run
+large=
 plain=
 
 : >"$results"
@@ -19,7 +20,7 @@ die() {
 # Only servers that were started here are ended, each by its own id.
 cleanup() {
     local pid
-    for pid in $large $plain; do
+    for pid in $started_pid $large $plain; do
         kill -KILL "$pid" 2>/dev/null || true
     done
     rm -rf "$work"
@@ -65,16 +66,17 @@ need_node() {
 
 build_server() {
     command -v go >/dev/null || die "Go is needed, see go.mod for the version"
-    (cd "$interop/.." && go build -o "$work/wsloop" ./cmd/wsloop)
+    (cd "$interop/.." && go build -o "$work/server" ./cmd/wsloop)
 }
 
 # start_server NAME sets started_pid and started_url. The server chooses its port, and
 # says so in its first line.
 start_server() {
     local flags output=$work/$1.log tries=0
+    : >"$output"
     node "$interop/node/flags.mjs" "$1" >"$work/flags"
     mapfile -t flags <"$work/flags"
-    "$work/wsloop" serve -addr 127.0.0.1:0 ${flags[@]+"${flags[@]}"} >"$output" 2>&1 &
+    "$work/server" serve -addr 127.0.0.1:0 ${flags[@]+"${flags[@]}"} >"$output" 2>&1 &
     started_pid=$!
     until started_url=$(sed -n '1s|.* on \(ws://.*\)$|\1|p' "$output") && [ -n "$started_url" ]; do
         tries=$((tries + 1))
@@ -110,10 +112,10 @@ with_servers() {
     local client=$1 status=0
     shift
     start_server large
-    large=$started_pid
+    large=$started_pid started_pid=
     local large_url=$started_url
     start_server default
-    plain=$started_pid
+    plain=$started_pid started_pid=
     INTEROP_LARGE=$large_url INTEROP_LARGE_PID=$large INTEROP_DEFAULT=$started_url \
         INTEROP_RESULTS=$results timeout -k 5 180 "$@" || status=$?
     if ! kill -0 "$plain" 2>/dev/null; then
@@ -124,6 +126,10 @@ with_servers() {
     large=
     end_server default "$plain" || status=1
     plain=
+    if [ "$status" -ne 0 ]; then
+        complain large "said that while $client failed"
+        complain default "said that while $client failed"
+    fi
     note "$client" "$status"
 }
 
