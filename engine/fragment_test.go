@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -84,6 +85,7 @@ func TestFragmentStreamingKeepsNothing(t *testing.T) {
 	if received != length {
 		t.Errorf("received %d bytes", received)
 	}
+	runtime.KeepAlive(m)
 }
 
 // Invalid text fails in the piece where it is wrong, and the limits count as for whole messages.

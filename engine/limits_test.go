@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"runtime"
@@ -110,6 +111,7 @@ func TestMemoryOfOneConnectionW48(t *testing.T) {
 	if held := int64(heapBytes()) - int64(idle); held > 64<<10 {
 		t.Errorf("%d bytes are held after the connection was closed", held)
 	}
+	runtime.KeepAlive(m)
 }
 
 // What a burst took is given back by the ticks that follow.
@@ -132,6 +134,27 @@ func TestBurstIsNotKept(t *testing.T) {
 	if held := int64(heapBytes()) - int64(idle); held > 512<<10 {
 		t.Errorf("%d bytes are held", held)
 	}
+	runtime.KeepAlive(m)
+}
+
+// A message that failed half-way is let go at once, though the peer takes its time to leave.
+func TestFailureReleasesTheMessage(t *testing.T) {
+	m := newMemory(t, &Server{CloseTimeout: never, Events: Events{Message: echo}})
+	c := m.open()
+	idle := heapBytes()
+	m.data(c, codec.AppendMaskedHeader(nil, true, codec.OpcodeText, 1<<20, 0))
+	m.data(c, bytes.Repeat([]byte("a"), 1<<20-10))
+	m.data(c, []byte("\xff"))
+	if !m.over(c) || m.gone(c) {
+		t.Fatalf("over %t, gone %t", m.over(c), m.gone(c))
+	}
+	for range 40 {
+		m.pass(250 * time.Millisecond)
+	}
+	if held := int64(heapBytes()) - int64(idle); held > 64<<10 {
+		t.Errorf("%d bytes are held", held)
+	}
+	runtime.KeepAlive(m)
 }
 
 // W51: fifty connections hold open messages of very many one-byte fragments. Less than two bytes are

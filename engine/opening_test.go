@@ -235,11 +235,14 @@ func TestHandshakeTimeout(t *testing.T) {
 	if stats := s.Stats(); stats.Timeouts != 4 || stats.Refused != 2 || stats.Connections != 0 {
 		t.Errorf("%+v", stats)
 	}
-	m = newMemory(t, &Server{HandshakeTimeout: math.MaxInt64})
-	c = m.accept()
-	m.pass(19 * 24 * time.Hour)
-	if m.over(c) {
-		t.Error("the longest timeout has passed after 19 days")
+	for _, timeout := range []time.Duration{math.MaxInt64, 50 * 24 * time.Hour} { // the loop's clock wraps after 49 days
+		m = newMemory(t, &Server{HandshakeTimeout: timeout})
+		m.pass(time.Hour)
+		c = m.accept()
+		m.pass(19 * 24 * time.Hour)
+		if m.over(c) {
+			t.Errorf("a timeout of %v has passed after 19 days", timeout)
+		}
 	}
 }
 

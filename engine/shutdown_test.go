@@ -104,6 +104,20 @@ func TestNewConnectionsDuringDrainW87(t *testing.T) {
 	}
 }
 
+// W87: a connection that comes to a loop after the shutdown did, handed over by another one.
+func TestConnectionHandedOverDuringDrainW87(t *testing.T) {
+	s := &Server{}
+	m := newMemory(t, s)
+	s.shuttingDown.Store(true)
+	m.turn()
+	c := m.accept()
+	m.turn()
+	if sent := string(m.take(c)); !m.over(c) || !strings.HasPrefix(sent, "HTTP/1.1 503 ") {
+		t.Errorf("over %t, sent %q", m.over(c), sent)
+	}
+	m.eof(c)
+}
+
 // W88: peers that ignore the Close frame, and one that never sends its request, are cut off when the
 // close timeout has passed; Shutdown then returns without an error.
 func TestShutdownOfPeersThatIgnoreItW88(t *testing.T) {

@@ -71,6 +71,25 @@ func TestMessageWriterWithoutWrite(t *testing.T) {
 	m.expectFrames(t, c, `text fin=true of 0 bytes ""`)
 }
 
+// A writer whose message is over cannot write into the next one.
+func TestMessageWriterAfterItsMessage(t *testing.T) {
+	m, c, first := writerTest(t, &Server{})
+	_ = first.Close()
+	second, err := c.NewWriter(codec.OpcodeBinary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := first.Write([]byte("late")); !errors.Is(err, ErrClosed) {
+		t.Errorf("Write: %v", err)
+	}
+	if err := first.Close(); !errors.Is(err, ErrClosed) {
+		t.Errorf("Close: %v", err)
+	}
+	_, _ = second.Write([]byte("next"))
+	m.turn()
+	m.expectFrames(t, c, `text fin=true of 0 bytes ""`, `binary fin=false of 4 bytes "next"`)
+}
+
 // A Close frame, ours or the answer to the peer's, may come in the middle of a message, which then
 // stays unfinished.
 func TestCloseInTheMiddleOfAWrittenMessage(t *testing.T) {
