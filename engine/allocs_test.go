@@ -194,18 +194,22 @@ func TestNoAllocationsInTheEngine(t *testing.T) {
 	}
 }
 
-// An opening handshake in one piece costs nothing once a slot is there, and neither does closing.
+// An opening handshake costs nothing once a slot is there, in one piece or two, and neither does
+// closing.
 func TestNoAllocationsForConnections(t *testing.T) {
 	driver := &idleDriver{}
 	l := newEngineLoop(t, &Server{Events: Events{Message: echo}}, driver)
 	request, b := []byte(head("/")), make([]byte, 1<<10)
 	shut := []byte(closeFrame(codec.StatusNormalClosure, ""))
 	n := testing.AllocsPerRun(100, func() {
-		c := driver.open(l, b[:copy(b, request)])
-		l.Data(c, b[:copy(b, shut)])
-		l.Flush()
-		l.Closed(c, nil)
-		driver.slots--
+		for _, cut := range [...]int{0, 10} {
+			c := driver.open(l, b[:copy(b, request[:len(request)-cut])])
+			l.Data(c, b[:copy(b, request[len(request)-cut:])])
+			l.Data(c, b[:copy(b, shut)])
+			l.Flush()
+			l.Closed(c, nil)
+			driver.slots--
+		}
 	})
 	if n != 0 {
 		t.Errorf("%v allocations for each connection", n)

@@ -3,7 +3,6 @@ package engine
 import (
 	"log/slog"
 	"net/netip"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,12 +13,12 @@ import (
 // takes the turns and moves the clock. What happens is exact, so a test can cut input where it
 // likes and stop reading when it likes.
 type memory struct {
-	engine *loop
-	now    time.Duration
-	conns  []memoryConn // by slot
-	free   []uint32
-	dead   []death
-	wakes  atomic.Int64
+	engine  *loop
+	now     time.Duration
+	conns   []memoryConn // by slot
+	free    []uint32
+	dead    []death
+	writing func() // called in Write: what another goroutine might do in the middle of a flush
 }
 
 // memoryConn is one connection and its peer.
@@ -168,6 +167,9 @@ func (m *memory) Index() int         { return 0 }
 func (m *memory) Now() time.Duration { return m.now }
 
 func (m *memory) Write(t poller.Token, b []byte) error {
+	if m.writing != nil {
+		m.writing()
+	}
 	c := m.live(t)
 	if c == nil || c.finSent {
 		return poller.ErrClosed
@@ -216,4 +218,4 @@ func (m *memory) RemoteAddr(poller.Token) (netip.AddrPort, error) {
 	return netip.AddrPort{}, poller.ErrClosed
 }
 
-func (m *memory) Wake() { m.wakes.Add(1) }
+func (m *memory) Wake() {}

@@ -174,6 +174,31 @@ func TestBufferLimit(t *testing.T) {
 	}
 }
 
+// What is being written still counts: nobody gets past the limit in the middle of a flush, and what
+// is sent then goes out with the next one.
+func TestBufferLimitWhileFlushing(t *testing.T) {
+	tr := newTrace()
+	m := newMemory(t, &Server{MaxBufferedBytes: 100, Events: tr.events()})
+	c := m.conn(tr)
+	_ = c.SendText(strings.Repeat("a", 60))
+	m.writing = func() {
+		m.writing = nil
+		if n := c.Buffered(); n != 62 {
+			t.Errorf("%d bytes buffered", n)
+		}
+		if err := c.SendText(strings.Repeat("b", 60)); !errors.Is(err, ErrBufferFull) {
+			t.Errorf("a second message: %v", err)
+		}
+		if err := c.SendText("short"); err != nil {
+			t.Error(err)
+		}
+	}
+	m.turn()
+	m.expectFrames(t, c, frame{true, codec.OpcodeText, []byte(strings.Repeat("a", 60))}.String())
+	m.turn()
+	m.expectFrames(t, c, `text fin=true of 5 bytes "short"`)
+}
+
 // W68: what must not stand in a Close frame is refused, and nothing is sent.
 func TestCloseRefusesWhatMustNotBeSentW68(t *testing.T) {
 	tr := newTrace()
