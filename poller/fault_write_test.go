@@ -95,6 +95,9 @@ func TestW26PartialWritev(t *testing.T) {
 			if want := len(all) - cut; r.l.Pending(token) != want {
 				t.Fatalf("cut at %d: %d bytes pending, want %d", cut, r.l.Pending(token), want)
 			}
+			if idle := r.conn(token).extra == 0; idle != (cut == len(all)) {
+				t.Fatalf("cut at %d: no rare state: %v", cut, idle)
+			}
 			for range 4 {
 				r.step()
 			}

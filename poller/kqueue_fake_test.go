@@ -149,11 +149,13 @@ func (q *fakeKevents) gather(events []kevent) int {
 			break
 		}
 		ev := q.filters[at]
+		clears := ev.flags&kqClear != 0
 		ev.flags, ev.fflags = 0, 0
 		switch {
-		case ev.filter == filterUser:
+		case ev.filter == filterUser && clears:
 			var count [8]byte
 			readRaw(q.user, count[:])
+		case ev.filter == filterUser:
 		case found&(unix.POLLHUP|unix.POLLERR) != 0, ev.filter == filterRead && found&unix.POLLRDHUP != 0:
 			ev.flags |= kqEOF
 		}

@@ -62,6 +62,52 @@ func TestFlushOncePerTurn(t *testing.T) {
 	})
 }
 
+// TestClosedOnTheSameTurn closes at every point of a turn, the last ones included.
+func TestClosedOnTheSameTurn(t *testing.T) {
+	for name, arm := range map[string]func(*rig, Token){
+		"Before": func(r *rig, token Token) { r.l.Close(token, nil) },
+		"Data": func(r *rig, token Token) {
+			r.onData = func(token Token, b []byte) int { r.l.Close(token, nil); return len(b) }
+		},
+		"Flush": func(r *rig, token Token) { r.onFlush = func() { r.l.Close(token, nil) } },
+		"Write": func(r *rig, token Token) {
+			r.k.onWrite = func(int, []byte) (int, syscall.Errno) { return -1, syscall.EPIPE }
+			r.onFlush = func() { _ = r.l.Write(token, []byte("x")) }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachMechanism(t, func(t *testing.T, r *rig) {
+				token, peer := r.pair()
+				peer.send([]byte("x"))
+				arm(r, token)
+				r.step()
+				if r.closedCount[token] != 1 {
+					t.Errorf("Closed came %d times by the end of the turn", r.closedCount[token])
+				}
+			})
+		})
+	}
+}
+
+// TestCloseGivesMemoryBack closes with output queued and input left.
+func TestCloseGivesMemoryBack(t *testing.T) {
+	eachMechanism(t, func(t *testing.T, r *rig) {
+		token, peer := r.pair()
+		r.onData = func(Token, []byte) int { return 0 }
+		r.k.onWrite = func(int, []byte) (int, syscall.Errno) { return -1, syscall.EAGAIN }
+		r.k.onWritev = func(int, [][]byte) (int, syscall.Errno) { return -1, syscall.EAGAIN }
+		_ = r.l.Write(token, make([]byte, 10))
+		peer.send(make([]byte, 600))
+		r.step()
+		r.l.Close(token, nil)
+		for _, size := range []int{smallBlockBytes, 600} {
+			if n := len(r.l.buffers.classes[class(size)].free); n != 1 {
+				t.Errorf("%d buffers for %d bytes are free, want 1", n, size)
+			}
+		}
+	})
+}
+
 // TestRestOnALaterTurn has each turn present bytes once, and the socket left alone
 // until all are consumed.
 func TestRestOnALaterTurn(t *testing.T) {

@@ -62,6 +62,18 @@ func (w *watch) now() map[Token]readiness {
 	return ready
 }
 
+// raw is the number of events of the kernel, the waker's own among them.
+func (w *watch) raw() int {
+	n := 0
+	switch m := w.mechanism.(type) {
+	case *epoll:
+		n, _ = epollWaitRaw(m.fd, m.events[:], 0)
+	case *kqueue:
+		n, _ = m.queue.wait(nil, m.events[:], 0, false)
+	}
+	return n
+}
+
 func (w *watch) must(errno syscall.Errno) {
 	w.Helper()
 	if errno != 0 {
@@ -138,6 +150,9 @@ func TestMechanismWakes(t *testing.T) {
 			w.must(w.wake())
 			if n, errno := wait(events[:], forever); n != 0 || errno != 0 {
 				t.Errorf("%s: %d events, %v, want none", name, n, errno)
+			}
+			if n := w.raw(); n != 0 {
+				t.Errorf("%s: the waker is still ready, the loop would spin", name)
 			}
 		}
 		done := make(chan int)

@@ -67,6 +67,9 @@ func newRig(t *testing.T, newMechanism func() (mechanism, error), newKernel func
 		if len(r.closedCount) != len(r.opened) {
 			t.Errorf("%d connections opened, %d closed", len(r.opened), len(r.closedCount))
 		}
+		if free, made := len(r.l.freeExtras), len(r.l.extras)-1; free != made {
+			t.Errorf("%d of %d rare states were given back", free, made)
+		}
 		if !maps.Equal(r.k.opens, r.k.closes) {
 			t.Errorf("descriptors opened %v, closed %v", r.k.opens, r.k.closes)
 		}

@@ -70,10 +70,14 @@ func testStopAccepting(t *testing.T, newDriver maker) {
 	}
 	s.driver.StopAccepting()
 	s.driver.StopAccepting()
+	accepted := 0
 	await(t, "new connections to be refused", func() bool {
 		c, err := net.Dial("tcp", s.addr.String())
 		if err == nil {
 			c.Close()
+			if accepted++; accepted > eventsMax/2 {
+				t.Fatalf("%d connections were accepted after StopAccepting", accepted)
+			}
 		}
 		return errors.Is(err, syscall.ECONNREFUSED)
 	})
