@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -69,5 +70,46 @@ func TestFloodersDoNotStarveOthersW59(t *testing.T) {
 	<-ended
 	if flood.Load() < 100*exchanges {
 		t.Errorf("the flood was %d frames", flood.Load())
+	}
+}
+
+// W54: one of many receivers of a broadcast does not read. The sender is not held up, the others get
+// everything, and what the slow one misses is reported to the sender.
+func TestBroadcastWithAStalledReceiverW54(t *testing.T) {
+	const receivers, messages = 100, 50
+	tr := newTrace()
+	s := &Server{MaxBufferedBytes: 1000, Events: tr.events()}
+	m := newMemory(t, s)
+	var all []Conn
+	for range receivers {
+		all = append(all, m.conn(tr))
+	}
+	stalled := all[7]
+	m.conns[stalled.token.Slot()].stalled = true
+	payload, refused := strings.Repeat("x", 98), 0
+	for range messages {
+		for _, c := range all {
+			if err := c.SendText(payload); err != nil {
+				refused++
+				if c != stalled || !errors.Is(err, ErrBufferFull) {
+					t.Errorf("%v: %v", c, err)
+				}
+			}
+		}
+		m.turn()
+	}
+	m.drain(stalled.token)
+	for _, c := range all {
+		want := 100 * messages
+		if c == stalled {
+			want -= 100 * refused
+		}
+		if n := len(m.take(c.token)); n != want {
+			t.Errorf("%v received %d bytes, want %d", c, n, want)
+		}
+	}
+	// With nine messages queued there is no room for a tenth and the longest header.
+	if refused != messages-9 || s.Stats().BufferFull != uint64(refused) {
+		t.Errorf("%d messages refused, %d counted", refused, s.Stats().BufferFull)
 	}
 }

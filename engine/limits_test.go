@@ -11,6 +11,7 @@ import (
 
 	"github.com/wsloop/wsloop/codec"
 	"github.com/wsloop/wsloop/handshake"
+	"github.com/wsloop/wsloop/poller"
 )
 
 // Limits on messages fail as soon as the bytes show it: the payload need not come.
@@ -153,6 +154,33 @@ func TestFailureReleasesTheMessage(t *testing.T) {
 	}
 	if held := int64(heapBytes()) - int64(idle); held > 64<<10 {
 		t.Errorf("%d bytes are held", held)
+	}
+	runtime.KeepAlive(m)
+}
+
+// W50: many connections hold a message in pieces each, all at once. When the messages are done the
+// connections cost no more than if they had never come.
+func TestBuffersGoBackW50(t *testing.T) {
+	const conns, length = 200, 100_000
+	m := newMemory(t, &Server{})
+	var all []poller.Token
+	for range conns {
+		all = append(all, m.open())
+	}
+	idle := heapBytes()
+	for _, part := range []int{0, length / 2, length - length/2} {
+		for _, c := range all {
+			if part == 0 {
+				m.data(c, codec.AppendMaskedHeader(nil, true, codec.OpcodeBinary, length, 1))
+			}
+			m.data(c, make([]byte, part))
+		}
+	}
+	for range 60 {
+		m.pass(250 * time.Millisecond)
+	}
+	if held := int64(heapBytes()) - int64(idle); held > 256<<10 {
+		t.Errorf("%d connections hold %d bytes", conns, held)
 	}
 	runtime.KeepAlive(m)
 }

@@ -200,6 +200,32 @@ func TestAbort(t *testing.T) {
 	}
 }
 
+// W30: two goroutines close one connection, and the peer does too. One of them begins the closing
+// handshake, and there is one Close frame and one call of Close.
+func TestCloseFromTwoGoroutinesW30(t *testing.T) {
+	t.Parallel()
+	tr := newTrace()
+	opened := make(chan Conn, 1)
+	tr.open = func(c Conn) { opened <- c }
+	s := serve(t, &Server{CloseTimeout: never, Events: tr.events()})
+	for range 50 {
+		c := s.open()
+		conn := await(t, opened, "Open")
+		results := make(chan error, 2)
+		for range 2 {
+			go func() { results <- conn.Close(codec.StatusNormalClosure, "") }()
+		}
+		c.write(closeFrame(codec.StatusNormalClosure, ""))
+		c.expectClose(codec.StatusNormalClosure)
+		c.expectEOF()
+		if a, b := await(t, results, "Close"), await(t, results, "Close"); a == nil && b == nil {
+			t.Error("both calls of Close succeeded")
+		}
+		await(t, tr.gone, "Close")
+		tr.expect(t, "open", "close 1000 , <nil>")
+	}
+}
+
 // Abort from another goroutine, over a socket.
 func TestAbortFromAnotherGoroutine(t *testing.T) {
 	t.Parallel()
