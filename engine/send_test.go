@@ -100,7 +100,8 @@ func TestSendLengthsW69(t *testing.T) {
 	}
 	tooLong := []int{limit - codec.MaxHeaderLen + 1, limit}
 	if math.MaxInt > math.MaxInt32 && !raceBuild { // 2 GiB that nobody touches
-		tooLong = append(tooLong, math.MaxInt32+1)
+		huge := math.MaxInt32
+		tooLong = append(tooLong, huge+1)
 	}
 	for _, n := range tooLong {
 		if err := c.Send(codec.OpcodeBinary, make([]byte, n)); !errors.Is(err, ErrBufferFull) {
