@@ -74,8 +74,11 @@ func (s *Server) ListenAndServe() error {
 }
 
 // Listen opens the listeners that suit the server's configuration: one, or with
-// ReusePort and TCP one per loop.
+// ReusePort and TCP one per loop. A configuration that Serve would refuse is refused here.
 func (s *Server) Listen(network, address string) ([]net.Listener, error) {
+	if _, err := s.options(); err != nil {
+		return nil, err
+	}
 	n := 1
 	if s.ReusePort && network != "unix" {
 		n = poller.LoopCount(s.Loops)

@@ -62,11 +62,13 @@ func (p *Buffers) Put(b []byte) {
 }
 
 // Grow returns a slice with the contents of b and room for need bytes in all, and
-// takes b back if it had to move.
+// takes b back if it had to move. It grows by half at least, so that a long message in
+// many pieces is copied a few times and not once per piece.
 func (p *Buffers) Grow(b []byte, need int) []byte {
 	if cap(b) >= need {
 		return b
 	}
+	need = max(need, cap(b)+cap(b)/2)
 	grown := append(p.Get(need), b...)
 	p.Put(b)
 	return grown

@@ -71,6 +71,6 @@ func page(r *handshake.Request, p *engine.Page) {
 	default:
 		p.Body = pageHTML
 		_ = p.Header.Add("Content-Type", "text/html; charset=utf-8")
-		_ = p.Header.Add("Content-Security-Policy", "default-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self' ws: wss:")
+		_ = p.Header.Add("Content-Security-Policy", "default-src 'self'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self' ws: wss:")
 	}
 }
