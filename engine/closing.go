@@ -63,7 +63,7 @@ func (l *loop) awaitClose(t poller.Token, s *session, b []byte) {
 			// No second Close frame: ours is out already.
 			l.closureOf(s).Err = err
 			s.phase = phaseDiscarding
-			l.allSent(t)
+			l.checkSent(t, s)
 			return
 		}
 		if ok && m.Opcode == codec.OpcodeClose {
@@ -92,6 +92,11 @@ func (l *loop) closeAnswered(t poller.Token, s *session, payload []byte) {
 func (l *loop) finish(t poller.Token, s *session) {
 	s.phase = phaseFlushing
 	l.expect(t.Slot(), closeDeadline)
+	l.checkSent(t, s)
+}
+
+// checkSent calls allSent if nothing waits now; otherwise Flush or Drained will.
+func (l *loop) checkSent(t poller.Token, s *session) {
 	l.mu.Lock()
 	waiting := s.sending.entry != 0
 	l.mu.Unlock()
@@ -220,7 +225,4 @@ func (l *loop) recoverPanic(t poller.Token) {
 		return
 	}
 	l.fail(t, s, codec.StatusInternalError, ErrPanic)
-	if s.phase == phaseClosing {
-		l.finish(t, s)
-	}
 }

@@ -23,6 +23,8 @@ var (
 	ErrTimeout = errors.New("engine: deadline passed")
 	// ErrAborted is the reason of connections that Conn.Abort ended.
 	ErrAborted = errors.New("engine: connection aborted")
+	// errProtocols refuses a handshake whose subprotocol finds no number.
+	errProtocols = errors.New("engine: more than 255 subprotocols agreed")
 	// ErrPanic is the reason of connections that a panic in a callback ended.
 	ErrPanic = errors.New("engine: panic in a callback")
 )

@@ -56,8 +56,18 @@ func (l *loop) write(box *outbox, e *entry) {
 			l.vec = append(l.vec, box.bytes[box.runs[i].start:box.runs[i].end])
 		}
 		l.driver.Writev(e.token, l.vec)
+		clear(l.vec)
 	}
 	e.pending = uint32(l.driver.Pending(e.token))
+}
+
+// Progress implements poller.Handler.
+func (l *loop) Progress(t poller.Token, pending int) {
+	l.mu.Lock()
+	if s := l.sendingOf(t); s != nil {
+		s.queued = uint32(pending)
+	}
+	l.mu.Unlock()
 }
 
 // Drained implements poller.Handler.

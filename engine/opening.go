@@ -97,14 +97,20 @@ func (l *loop) answer(t poller.Token, s *session, r *handshake.Request) {
 
 // open answers 101 and begins the exchange of messages.
 func (l *loop) open(t poller.Token, s *session, subprotocol string) {
-	protocol := l.server.internProtocol(subprotocol)
+	number, ok := l.server.internProtocol(subprotocol)
+	if !ok {
+		l.refuse(t, s, nil, errProtocols)
+		return
+	}
+	l.mu.Lock()
+	s.sending.subprotocol = number
+	l.mu.Unlock()
+	if !l.sendRaw(t, l.scratch, sendOpen) {
+		return // Events.Upgrade aborted it, and Flush is going to close it
+	}
 	l.expect(t.Slot(), noDeadline)
 	s.phase, s.opened = phaseOpen, true
 	s.decoder = codec.NewDecoder(codec.RoleServer)
-	l.mu.Lock()
-	s.sending.subprotocol = protocol
-	l.mu.Unlock()
-	l.sendRaw(t, l.scratch, sendOpen)
 	l.server.counters.handshakes.Add(1)
 	if l.events.Open != nil {
 		l.events.Open(Conn{l, t})

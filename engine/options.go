@@ -22,8 +22,13 @@ import (
 //	HandshakeTimeout  10 s       HTTP 408
 //	CloseTimeout      5 s        the TCP connection is closed
 //
-// Fixed: a connection gets one read of 64 KiB and framesPerTurn frames per turn; pongs
+// Fixed: a connection gets one read of 64 KiB and framesPerTurn frames per turn. What
+// waits in a loop's outbox for the end of the turn, for all its connections, is
+// at most maxOutboxBytes, or one message: then Send returns ErrBufferFull. Pongs
 // are left out while a connection's output is at its limit.
+//
+// There is no limit on the time that an open connection is idle, or that its peer takes
+// to send a message or to read what was sent.
 const (
 	DefaultMaxMessageBytes  = 1 << 20
 	DefaultMaxFragments     = 1 << 16
@@ -37,6 +42,9 @@ const (
 
 // longestTimeout is what the loops' clock can tell from the past; longer ones are cut to it.
 const longestTimeout = 20 * 24 * time.Hour
+
+// maxOutboxBytes bounds what callbacks and goroutines can send on one loop in one turn.
+const maxOutboxBytes = 256 << 20
 
 // framesPerTurn bounds what a flood of tiny frames can take of a turn.
 const framesPerTurn = 1024
@@ -85,6 +93,9 @@ func (s *Server) options() (*options, error) {
 	}
 	if uint64(s.MaxBufferedBytes) > math.MaxInt32 {
 		return nil, &ConfigError{"MaxBufferedBytes", "is over 2 GiB"}
+	}
+	if len(s.Subprotocols) > maxProtocols {
+		return nil, &ConfigError{"Subprotocols", "are more than 255"}
 	}
 	if err := handshake.CheckSubprotocols(s.Subprotocols); err != nil {
 		return nil, &ConfigError{"Subprotocols", err.Error()}

@@ -43,7 +43,7 @@ type ending struct {
 type sending struct {
 	generation  uint32 // of the connection in the slot; 0 for none
 	entry       uint32 // index in outbox.entries plus 1; 0 for none
-	queued      uint32 // bytes that the driver's queue held at the last flush
+	queued      uint32 // bytes in the driver's queue
 	state       sendState
 	subprotocol uint8 // index in Server.protocols
 }
@@ -98,8 +98,11 @@ func (l *loop) extend(t poller.Token, s *sending, start int) {
 	e.last = index
 }
 
-// room says whether n more bytes stay within the limit. loop.mu is held.
+// room says whether n more bytes stay within the limits. loop.mu is held.
 func (l *loop) room(s *sending, n int) bool {
+	if waiting := len(l.outbox.bytes); waiting > 0 && waiting+n > maxOutboxBytes {
+		return false
+	}
 	waiting := uint64(s.queued)
 	if s.entry != 0 {
 		waiting += uint64(l.outbox.entries[s.entry-1].size)
@@ -185,10 +188,11 @@ func (l *loop) sendClose(t poller.Token, payload []byte, tell bool) error {
 }
 
 // sendRaw sends bytes of the opening handshake on the loop's goroutine, and leaves the
-// connection in state to.
-func (l *loop) sendRaw(t poller.Token, b []byte, to sendState) {
+// connection in state to. It does nothing if the connection was aborted meanwhile.
+func (l *loop) sendRaw(t poller.Token, b []byte, to sendState) (sent bool) {
 	l.mu.Lock()
-	if s := l.sendingOf(t); s != nil {
+	if s := l.sendingOf(t); s != nil && s.state == sendNothing {
+		sent = true
 		start := len(l.outbox.bytes)
 		l.outbox.bytes = append(l.outbox.bytes, b...)
 		l.extend(t, s, start)
@@ -196,6 +200,7 @@ func (l *loop) sendRaw(t poller.Token, b []byte, to sendState) {
 	}
 	l.mu.Unlock()
 	l.driver.Wake()
+	return sent
 }
 
 // abort tells the loop, from any goroutine, to close a connection at once.

@@ -140,16 +140,19 @@ func TestConfigErrorsW94(t *testing.T) {
 		"Subprotocols":     {Subprotocols: []string{"has space"}},
 		"Origins":          {Origins: []string{"https://a b"}},
 	} {
-		listeners, err := s.Listen("tcp", "127.0.0.1:0")
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = s.Serve(listeners...)
 		var config *ConfigError
+		if _, err = s.Listen("tcp", "127.0.0.1:0"); !errors.As(err, &config) || config.Field != field {
+			t.Errorf("Listen with %s: %v", field, err)
+		}
+		err = s.Serve(listener)
 		if !errors.As(err, &config) || config.Field != field || !strings.Contains(err.Error(), "Server."+field+": ") {
 			t.Errorf("%s: %v", field, err)
 		}
-		if _, err := net.Dial("tcp", listeners[0].Addr().String()); err == nil {
+		if _, err := net.Dial("tcp", listener.Addr().String()); err == nil {
 			t.Errorf("%s: the listener was not closed", field)
 		}
 	}

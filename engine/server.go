@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -131,7 +132,7 @@ func (s *Server) start(listeners []net.Listener) (poller.ListenerDriver, error) 
 	case s.driver != nil:
 		return nil, errors.New("engine: Server serves once")
 	}
-	driver, err := poller.NewNative(poller.Options{Loops: s.Loops, ReusePort: s.ReusePort && len(listeners) > 1})
+	driver, err := poller.NewNative(poller.Options{Loops: s.Loops, ReusePort: s.ReusePort && len(listeners) >= poller.LoopCount(s.Loops)})
 	if err != nil {
 		return nil, err
 	}
@@ -147,24 +148,25 @@ func (s *Server) start(listeners []net.Listener) (poller.ListenerDriver, error) 
 }
 
 // Shutdown stops accepting, sends every connection a Close frame with 1001 behind what
-// was sent before, and waits until all are closed or ctx is done; then it closes what is left
-// and returns the error of ctx. It must not be called in a callback: start a
+// was sent before, and waits until all are closed. When ctx is done first, what is left is
+// cut off and the error of ctx returned, without waiting for Serve. It must not be called in a callback: start a
 // goroutine for it.
 func (s *Server) Shutdown(ctx context.Context) error {
 	driver := s.stopAccepting()
 	if driver == nil {
 		return nil
 	}
-	var err error
 	select {
 	case <-s.idle:
 	case <-s.done:
 	case <-ctx.Done():
-		err = ctx.Err()
+		// A callback may block its loop, so there is no waiting for Serve.
+		driver.Stop()
+		return ctx.Err()
 	}
 	driver.Stop()
 	<-s.done
-	return err
+	return nil
 }
 
 // stopAccepting turns the server towards its end, and returns its driver if it has one.
@@ -211,32 +213,34 @@ func (s *Server) logger() *slog.Logger {
 	return slog.Default()
 }
 
-// internProtocol returns the number of an agreed subprotocol, 0 for none. There are few:
-// hooks choose from what the application speaks.
-func (s *Server) internProtocol(name string) uint8 {
+// internProtocol returns the number of an agreed subprotocol, 0 for none. It knows 255:
+// those of the configuration, and what hooks chose besides.
+func (s *Server) internProtocol(name string) (number uint8, ok bool) {
 	if name == "" {
-		return 0
+		return 0, true
 	}
 	for {
-		old := s.protocols.Load()
-		var known []string
-		if old != nil {
-			known = *old
+		known := s.protocols.Load()
+		if known == nil {
+			configured := slices.Clone(s.Subprotocols)
+			s.protocols.CompareAndSwap(nil, &configured)
+			continue
 		}
-		for i, p := range known {
-			if p == name {
-				return uint8(i + 1)
-			}
+		if i := slices.Index(*known, name); i >= 0 {
+			return uint8(i + 1), true
 		}
-		if len(known) == 255 {
-			return 0
+		if len(*known) == maxProtocols {
+			return 0, false
 		}
-		grown := append(known[:len(known):len(known)], name)
-		if s.protocols.CompareAndSwap(old, &grown) {
-			return uint8(len(grown))
+		grown := append(slices.Clone(*known), name)
+		if s.protocols.CompareAndSwap(known, &grown) {
+			return uint8(len(grown)), true
 		}
 	}
 }
+
+// maxProtocols is what one byte per session can tell apart.
+const maxProtocols = 255
 
 // protocol undoes internProtocol.
 func (s *Server) protocol(number uint8) string {

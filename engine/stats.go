@@ -1,6 +1,10 @@
 package engine
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"github.com/wsloop/wsloop/poller"
+)
 
 // Stats count what a Server has seen since it began to serve.
 type Stats struct {
@@ -10,7 +14,8 @@ type Stats struct {
 	Plain          uint64 // requests given to Events.Plain
 	ProtocolErrors uint64 // connections failed for what the peer did
 	BufferFull     uint64 // messages refused with ErrBufferFull, and pongs left out
-	Timeouts       uint64 // connections ended by a deadline
+	Timeouts       uint64 // deadlines that passed; a peer can miss the handshake's and then the close's
+	AcceptErrors   uint64 // connections or turns of accepting lost to a lack of descriptors or memory
 	Panics         uint64 // in callbacks
 }
 
@@ -23,7 +28,14 @@ type counters struct {
 // Stats reads the counters.
 func (s *Server) Stats() Stats {
 	c := &s.counters
+	var acceptErrors uint64
+	s.mu.Lock()
+	if d, ok := s.driver.(interface{ Stats() *poller.Stats }); ok {
+		acceptErrors = d.Stats().AcceptErrors.Load()
+	}
+	s.mu.Unlock()
 	return Stats{
+		AcceptErrors:   acceptErrors,
 		Connections:    s.live.Load(),
 		Handshakes:     c.handshakes.Load(),
 		Refused:        c.refused.Load(),

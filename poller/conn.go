@@ -167,6 +167,7 @@ func (l *loop) writable(t Token, c *conn) {
 	}
 	q.discard(n, &l.buffers)
 	if q.pending > 0 {
+		l.handler.Progress(t, q.pending)
 		return
 	}
 	l.tidy(c)
@@ -230,16 +231,28 @@ func (l *loop) Writev(t Token, vec [][]byte) error {
 	if c == nil || c.flags&connWriteClosed != 0 {
 		return ErrClosed
 	}
-	sent := 0
-	if l.pending(c) == 0 {
-		n, errno := l.kernel.writev(int(c.fd.Load()), vec)
+	for l.pending(c) == 0 && len(vec) > 0 {
+		// The system takes a bounded number of pieces at a time.
+		now := vec[:min(len(vec), maxVec)]
+		n, errno := l.kernel.writev(int(c.fd.Load()), now)
 		if !l.wrote(t, errno) {
 			return nil
 		}
-		if errno == 0 {
-			sent = n
+		if errno != 0 {
+			n = 0
 		}
+		l.enqueue(c, now, n)
+		vec = vec[len(now):]
 	}
+	l.enqueue(c, vec, 0)
+	if l.pending(c) > 0 {
+		l.watch(t, c, c.interest|interestWrite)
+	}
+	return nil
+}
+
+// enqueue keeps what of vec lies behind its first sent bytes.
+func (l *loop) enqueue(c *conn, vec [][]byte, sent int) {
 	for _, b := range vec {
 		if sent >= len(b) {
 			sent -= len(b)
@@ -248,10 +261,6 @@ func (l *loop) Writev(t Token, vec [][]byte) error {
 		l.extra(c).queue.append(b[sent:], &l.buffers)
 		sent = 0
 	}
-	if l.pending(c) > 0 {
-		l.watch(t, c, c.interest|interestWrite)
-	}
-	return nil
 }
 
 // wrote closes the connection when a write failed for good.

@@ -3,6 +3,7 @@
 package poller
 
 import (
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -117,13 +118,24 @@ func (l *loop) wait() int {
 	if n > 0 || len(l.rests) > 0 || l.woken.Load() {
 		return n
 	}
-	l.sleeping.Store(true)
-	if !l.woken.Load() {
-		if n, _ = l.mechanism.poll(l.events[:], spinMillis); n == 0 && !l.woken.Load() {
-			n, _ = l.mechanism.block(l.events[:], l.blockMillis())
-		}
+	// Goroutines that a callback woke run now, not after the short wait.
+	runtime.Gosched()
+	if n = l.sleep(l.mechanism.poll, spinMillis); n == 0 {
+		n = l.sleep(l.mechanism.block, l.blockMillis())
 	}
-	l.sleeping.Store(false)
+	return n
+}
+
+// sleep waits unless a turn was asked for. A Wake that took sleeping back has written to
+// the waker, or is about to; the flag is set anew before each wait, because the wait
+// before it may have swallowed that.
+func (l *loop) sleep(wait func([]event, int) (int, syscall.Errno), timeoutMillis int) int {
+	l.sleeping.Store(true)
+	defer l.sleeping.Store(false)
+	if l.woken.Load() {
+		return 0
+	}
+	n, _ := wait(l.events[:], timeoutMillis)
 	return n
 }
 

@@ -9,7 +9,6 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -38,7 +37,7 @@ type Native struct {
 	stopped  atomic.Bool
 	serving  atomic.Bool
 	stats    Stats
-	unlink   []string // paths of Unix listeners, removed with them
+	paths    []*net.UnixListener // closed for their paths, which go with them
 	once     sync.Once
 }
 
@@ -86,10 +85,11 @@ func (d *Native) AddListener(ln net.Listener) error {
 		return err
 	}
 	if u, ok := ln.(*net.UnixListener); ok {
-		u.SetUnlinkOnClose(false)
-		d.unlink = append(d.unlink, u.Addr().String())
+		// Package net knows whether closing it is to remove the path.
+		d.paths = append(d.paths, u)
+	} else {
+		ln.Close()
 	}
-	ln.Close()
 	l := d.loops[0]
 	if !d.balance {
 		for _, other := range d.loops {
@@ -165,8 +165,8 @@ func (d *Native) wakeAll() {
 
 func (d *Native) removePaths() {
 	d.once.Do(func() {
-		for _, path := range d.unlink {
-			_ = syscall.Unlink(path)
+		for _, ln := range d.paths {
+			ln.Close()
 		}
 	})
 }

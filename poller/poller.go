@@ -47,6 +47,8 @@ type Handler interface {
 	// EOF says that the peer will send no more. The connection can still be
 	// written; it is the handler that closes it.
 	EOF(t Token)
+	// Progress says that the output queue got shorter and still holds pending bytes.
+	Progress(t Token, pending int)
 	// Drained says that the output queue, having held bytes, is empty.
 	Drained(t Token)
 	// Closed says that the connection is gone: exactly once, and last. err is
@@ -80,7 +82,8 @@ type Loop interface {
 	CloseWrite(t Token)
 	// Pending is the number of bytes in the output queue.
 	Pending(t Token) int
-	// Pause stops Data and EOF until Resume. Unread bytes are kept.
+	// Pause stops Data and EOF until Resume. Unread bytes are kept, but the
+	// connection may end meanwhile if the peer resets it.
 	Pause(t Token)
 	// Resume undoes Pause.
 	Resume(t Token)

@@ -46,6 +46,8 @@ func (r *recorder) EOF(t Token) { r.eof[t]++ }
 
 func (r *recorder) Drained(t Token) { r.drained[t]++ }
 
+func (r *recorder) Progress(Token, int) {}
+
 func (r *recorder) Closed(t Token, err error) {
 	r.closedWith[t] = err
 	r.closedCount[t]++

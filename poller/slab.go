@@ -7,8 +7,8 @@ const (
 	slabChunk = 1 << slabShift
 )
 
-// A Slab holds one T for each slot of a loop, in chunks that never move. The
-// loop's goroutine alone may grow it; any goroutine may look up a slot below
+// A Slab holds one T for each slot of a loop, in chunks that never move. One
+// goroutine at a time may grow it; any goroutine may look up a slot below
 // Len. What protects the T itself is its user's business.
 //
 // A T without pointers keeps the garbage collector out of the chunks.
@@ -30,7 +30,7 @@ func (s *Slab[T]) At(slot uint32) *T {
 	return &(*s.chunks.Load())[slot>>slabShift][slot&(slabChunk-1)]
 }
 
-// Grow makes slot valid for At. Only the loop's goroutine calls it.
+// Grow makes slot valid for At. One goroutine at a time may call it.
 func (s *Slab[T]) Grow(slot uint32) {
 	have := 0
 	old := s.chunks.Load()

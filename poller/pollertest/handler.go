@@ -120,6 +120,15 @@ func (h *handler) EOF(t poller.Token) {
 }
 
 // Drained implements poller.Handler.
+func (h *handler) Progress(t poller.Token, pending int) {
+	h.enter("Progress")
+	defer h.leave()
+	h.find("Progress", t)
+	if n := h.loop.Pending(t); n != pending || n == 0 {
+		h.server.t.Errorf("Progress(%d) with %d bytes pending", pending, n)
+	}
+}
+
 func (h *handler) Drained(t poller.Token) {
 	h.enter("Drained")
 	defer h.leave()
