@@ -180,7 +180,7 @@ func (c *client) receiveOwn(kind endingKind) {
 // W75: data attached to a connection is let go when it is closed, and the next connection in the
 // slot does not see it.
 func TestDataEndsWithItsConnectionW75(t *testing.T) {
-	type session struct{ name [64]byte }
+	type session struct{ _ [64]byte }
 	var kept weak.Pointer[session]
 	tr := newTrace()
 	seen := make(map[string]any)

@@ -78,8 +78,16 @@ func TestSlabIsReadWhileItGrows(t *testing.T) {
 func TestBuffersClasses(t *testing.T) {
 	var p Buffers
 	for _, test := range []struct{ need, capacity int }{
-		{0, 512}, {1, 512}, {512, 512}, {513, 1024}, {1024, 1024}, {1025, 2048},
-		{64 << 10, 64 << 10}, {64<<10 + 1, 128 << 10}, {1 << 20, 1 << 20}, {1<<20 + 1, 1<<20 + 1},
+		{0, 512},
+		{1, 512},
+		{512, 512},
+		{513, 1024},
+		{1024, 1024},
+		{1025, 2048},
+		{64 << 10, 64 << 10},
+		{64<<10 + 1, 128 << 10},
+		{1 << 20, 1 << 20},
+		{1<<20 + 1, 1<<20 + 1},
 	} {
 		b := p.Get(test.need)
 		if len(b) != 0 || cap(b) != test.capacity {

@@ -23,12 +23,6 @@ type Options struct {
 	ReusePort bool
 }
 
-// Stats count what a driver did.
-type Stats struct {
-	Accepted     atomic.Uint64
-	AcceptErrors atomic.Uint64
-}
-
 // Native is the driver over epoll or kqueue.
 type Native struct {
 	loops    []*loop

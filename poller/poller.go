@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
+	"sync/atomic"
 	"time"
 )
 
@@ -103,6 +104,12 @@ type ListenerDriver interface {
 	// AddListener takes ln over: the caller must not accept from it or close it
 	// any more. It is called before Serve.
 	AddListener(ln net.Listener) error
+}
+
+// Stats count what a driver did.
+type Stats struct {
+	Accepted     atomic.Uint64
+	AcceptErrors atomic.Uint64
 }
 
 // LoopCount is the number of loops that Options.Loops asks for.

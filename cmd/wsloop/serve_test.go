@@ -67,10 +67,17 @@ func TestFlags(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := &c.server
-	got := []any{s.Addr, c.mode, s.Origins, s.Subprotocols, s.Loops, s.ReusePort, s.MaxMessageBytes, s.MaxFragments, s.MaxHeadBytes,
-		s.MaxHeaderLine, s.MaxHeaders, s.MaxBufferedBytes, s.HandshakeTimeout, s.CloseTimeout, c.drain, c.unix}
-	want := []any{"a:1", "discard", []string{"https://a", "https://b"}, []string{"x", "y"}, 3, true, int64(4), 5, 6,
-		7, 8, 9, 10 * time.Second, 11 * time.Second, 12 * time.Second, "p"}
+	got := []any{
+		s.Addr, c.mode, s.Origins, s.Subprotocols, s.Loops, s.ReusePort, s.MaxMessageBytes, s.MaxFragments, s.MaxHeadBytes,
+		s.MaxHeaderLine, s.MaxHeaders, s.MaxBufferedBytes, s.HandshakeTimeout, s.CloseTimeout, c.drain, c.unix,
+	}
+	want := []any{
+		"a:1", "discard",
+		[]string{"https://a", "https://b"},
+		[]string{"x", "y"},
+		3, true, int64(4), 5, 6,
+		7, 8, 9, 10 * time.Second, 11 * time.Second, 12 * time.Second, "p",
+	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}
