@@ -109,6 +109,8 @@ func (l *loop) checkSent(t poller.Token, s *session) {
 func (l *loop) allSent(t poller.Token) {
 	s := l.sessions.At(t.Slot())
 	switch s.phase {
+	case phaseOpen:
+		l.payPong(t, s)
 	case phaseFlushing:
 		l.driver.Close(t, nil)
 	case phaseDiscarding:

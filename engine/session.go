@@ -31,12 +31,14 @@ const (
 )
 
 // rare is what a connection owns only at times: while its request head or a message is
-// in pieces, and once its Close frame has come.
+// in pieces, while a pong is owed, and once its Close frame has come.
 type rare struct {
 	assembler codec.Assembler
 	request   *handshake.Request // of a head in pieces
 	head      []byte             // what has come of it
 	closure   Closure
+	pong      []byte // payload of the latest ping that could not be answered yet
+	owesPong  bool
 }
 
 // Data implements poller.Handler.
@@ -143,9 +145,9 @@ func (l *loop) deliver(t poller.Token, s *session, op codec.Opcode, payload []by
 			poison(payload)
 		}
 	case codec.OpcodePing:
-		// A peer that floods pings and reads nothing gets no more pongs than fit
-		// (RFC 6455 section 5.5.3 lets pongs be left out).
-		_ = l.sendControl(t, codec.OpcodePong, payload)
+		if err := l.sendControl(t, codec.OpcodePong, payload); err == ErrBufferFull {
+			l.owePong(s, payload)
+		}
 		if l.events.Ping != nil {
 			l.events.Ping(Conn{l, t}, payload)
 			poison(payload)
@@ -158,6 +160,27 @@ func (l *loop) deliver(t poller.Token, s *session, op codec.Opcode, payload []by
 	case codec.OpcodeClose:
 		l.peerClosed(t, s, payload)
 	}
+}
+
+// owePong keeps the payload of the latest ping that could not be answered, because the peer
+// does not read. Earlier ones need no answer then (RFC 6455 section 5.5.3).
+func (l *loop) owePong(s *session, payload []byte) {
+	x := l.rareOf(s)
+	x.owesPong = true
+	x.pong = append(x.pong[:0], payload...)
+}
+
+// payPong answers the ping that is owed a pong, once there is room again.
+func (l *loop) payPong(t poller.Token, s *session) {
+	if s.rare == 0 || !l.rares[s.rare].owesPong {
+		return
+	}
+	x := l.rares[s.rare]
+	if err := l.sendControl(t, codec.OpcodePong, x.pong); err == ErrBufferFull {
+		return
+	}
+	x.owesPong = false
+	l.settle(s)
 }
 
 func (l *loop) fragment(t poller.Token, op codec.Opcode, payload []byte, first, last bool) {
@@ -192,7 +215,7 @@ func (l *loop) settle(s *session) {
 		return
 	}
 	x.assembler.Release()
-	if x.request == nil && x.closure == (Closure{}) {
+	if x.request == nil && !x.owesPong && x.closure == (Closure{}) {
 		l.dropRare(s)
 	}
 }
@@ -206,6 +229,7 @@ func (l *loop) dropRare(s *session) {
 	x.assembler.Release()
 	l.dropHead(x)
 	x.closure = Closure{}
+	x.owesPong, x.pong = false, nil
 	l.freeRares = append(l.freeRares, s.rare)
 	s.rare = 0
 }
