@@ -43,16 +43,22 @@ func serve(t testing.TB, s *Server) *running {
 
 func serveOn(t testing.TB, s *Server, network, address string) *running {
 	t.Helper()
-	r := &running{Server: s, t: t, network: network, served: make(chan error, 1)}
-	r.count(&s.Events)
-	if s.Logger == nil {
-		s.Logger = slog.New(slog.DiscardHandler)
-	}
 	listeners, err := s.Listen(network, address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.addr = listeners[0].Addr().String()
+	return serveListeners(t, s, listeners...)
+}
+
+// serveListeners is serve with listeners of the test's; its clients dial the first.
+func serveListeners(t testing.TB, s *Server, listeners ...net.Listener) *running {
+	t.Helper()
+	addr := listeners[0].Addr()
+	r := &running{Server: s, t: t, network: addr.Network(), addr: addr.String(), served: make(chan error, 1)}
+	r.count(&s.Events)
+	if s.Logger == nil {
+		s.Logger = slog.New(slog.DiscardHandler)
+	}
 	go func() { r.served <- s.Serve(listeners...) }()
 	t.Cleanup(r.stop)
 	return r

@@ -24,8 +24,9 @@ import (
 //
 // Fixed: a connection gets one read of 64 KiB and framesPerTurn frames per turn. What
 // waits in a loop's outbox for the end of the turn, for all its connections, is
-// at most maxOutboxBytes, or one message: then Send returns ErrBufferFull. Pongs
-// are left out while a connection's output is at its limit.
+// at most maxOutboxBytes, or one message: then Send returns ErrBufferFull. Of
+// the pings that come while a connection's output is at its limit, the latest is answered
+// once there is room.
 //
 // There is no limit on the time that an open connection is idle, or that its peer takes
 // to send a message or to read what was sent.
@@ -64,6 +65,7 @@ type options struct {
 	head             handshake.Limits
 	policy           handshake.Policy
 	maxBuffered      uint32
+	maxOutbox        int
 	handshakeTimeout time.Duration
 	closeTimeout     time.Duration
 }
@@ -108,6 +110,7 @@ func (s *Server) options() (*options, error) {
 		head:             handshake.Limits{HeadBytes: s.MaxHeadBytes, LineBytes: s.MaxHeaderLine, HeaderCount: s.MaxHeaders},
 		policy:           handshake.Policy{Subprotocols: s.Subprotocols},
 		maxBuffered:      uint32(orDefault(s.MaxBufferedBytes, DefaultMaxBufferedBytes)),
+		maxOutbox:        maxOutboxBytes,
 		handshakeTimeout: min(orDefault(s.HandshakeTimeout, DefaultHandshakeTimeout), longestTimeout),
 		closeTimeout:     min(orDefault(s.CloseTimeout, DefaultCloseTimeout), longestTimeout),
 	}

@@ -200,6 +200,23 @@ func TestAbort(t *testing.T) {
 	}
 }
 
+// Abort in Upgrade: nothing is answered or counted, no callback follows, and the connection is gone.
+func TestAbortInUpgrade(t *testing.T) {
+	tr := newTrace()
+	tr.upgrade = func(c Conn) { c.Abort() }
+	s := &Server{Events: tr.events()}
+	m := newMemory(t, s)
+	c := m.accept()
+	m.data(c, []byte(head("/")+masked(true, codec.OpcodeText, "a")))
+	if out := m.take(c); len(out) > 0 || !m.gone(c) {
+		t.Errorf("closed %t, sent %q", m.gone(c), out)
+	}
+	tr.expect(t)
+	if got := s.Stats(); got != (Stats{}) {
+		t.Errorf("counted %+v", got)
+	}
+}
+
 // W30: two goroutines close one connection, and the peer does too. One of them begins the closing
 // handshake, and there is one Close frame and one call of Close.
 func TestCloseFromTwoGoroutinesW30(t *testing.T) {

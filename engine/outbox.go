@@ -100,7 +100,7 @@ func (l *loop) extend(t poller.Token, s *sending, start int) {
 
 // room says whether n more bytes stay within the limits. loop.mu is held.
 func (l *loop) room(s *sending, n int) bool {
-	if waiting := len(l.outbox.bytes); waiting > 0 && waiting+n > maxOutboxBytes {
+	if waiting := len(l.outbox.bytes); waiting > 0 && waiting+n > l.settings.maxOutbox {
 		return false
 	}
 	waiting := uint64(s.queued)

@@ -124,6 +124,32 @@ func TestConnectionsAreSpreadOverLoops(t *testing.T) {
 	}
 }
 
+// With ReusePort but fewer listeners than loops, no loop is left without connections.
+func TestFewListenersServeEveryLoop(t *testing.T) {
+	t.Parallel()
+	const loops, each = 4, 3
+	opened := make(chan Conn, loops*each)
+	var listeners []net.Listener
+	for range 2 {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		listeners = append(listeners, ln)
+	}
+	s := serveListeners(t, &Server{Loops: loops, ReusePort: true, Events: Events{Open: func(c Conn) { opened <- c }}}, listeners...)
+	perLoop := make(map[int]int)
+	for range loops * each {
+		s.open()
+		perLoop[await(t, opened, "Open").loop.driver.Index()]++
+	}
+	for i := range loops {
+		if n := perLoop[i]; n != each {
+			t.Errorf("loop %d has %d connections, want %d", i, n, each)
+		}
+	}
+}
+
 // W94, W45: what cannot be used keeps the server from starting, and the error names the field.
 func TestConfigErrorsW94(t *testing.T) {
 	t.Parallel()

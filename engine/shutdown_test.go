@@ -151,6 +151,24 @@ func TestShutdownEndsWithItsContext(t *testing.T) {
 	tr.expect(t, "open", "close 1006 , poller: driver stopped")
 }
 
+// Shutdown heeds its context though a callback blocks its loop, and so Serve.
+func TestShutdownWhileACallbackBlocks(t *testing.T) {
+	t.Parallel()
+	blocked, release := make(chan struct{}), make(chan struct{})
+	s := serve(t, &Server{Loops: 1, CloseTimeout: never, Events: Events{Message: func(Conn, codec.Opcode, []byte) {
+		close(blocked)
+		<-release
+	}}})
+	defer close(release)
+	s.open().send(codec.OpcodeText, "block")
+	await(t, blocked, "the callback")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := await(t, s.shutdown(ctx), "Shutdown"); !errors.Is(err, context.Canceled) {
+		t.Errorf("Shutdown returned %v", err)
+	}
+}
+
 // W71: a callback starts the shutdown of the whole server, in a goroutine.
 func TestShutdownFromACallbackW71(t *testing.T) {
 	t.Parallel()

@@ -6,6 +6,7 @@ import (
 
 	"github.com/wsloop/wsloop/codec"
 	"github.com/wsloop/wsloop/handshake"
+	"github.com/wsloop/wsloop/poller"
 )
 
 // Every counter moves by exactly what happened.
@@ -71,4 +72,18 @@ func TestStats(t *testing.T) {
 	m.data(c, []byte(closeFrame(codec.StatusNormalClosure, "")))
 	want.Connections--
 	expect("a proper close")
+}
+
+// What the driver counts is told too.
+func TestStatsOfTheDriver(t *testing.T) {
+	driver, err := poller.NewNative(poller.Options{Loops: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer driver.Stop()
+	s := &Server{driver: driver}
+	driver.Stats().AcceptErrors.Add(3)
+	if got := s.Stats(); got != (Stats{AcceptErrors: 3}) {
+		t.Errorf("got %+v", got)
+	}
 }

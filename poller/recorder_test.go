@@ -19,8 +19,9 @@ type recorder struct {
 	flushes     int
 	ticks       int
 
-	onData  func(t Token, b []byte) int
-	onFlush func()
+	onData     func(t Token, b []byte) int
+	onProgress func(t Token, pending int)
+	onFlush    func()
 }
 
 var _ Handler = (*recorder)(nil)
@@ -46,7 +47,11 @@ func (r *recorder) EOF(t Token) { r.eof[t]++ }
 
 func (r *recorder) Drained(t Token) { r.drained[t]++ }
 
-func (r *recorder) Progress(Token, int) {}
+func (r *recorder) Progress(t Token, pending int) {
+	if r.onProgress != nil {
+		r.onProgress(t, pending)
+	}
+}
 
 func (r *recorder) Closed(t Token, err error) {
 	r.closedWith[t] = err

@@ -119,7 +119,7 @@ func (h *handler) EOF(t poller.Token) {
 	}
 }
 
-// Drained implements poller.Handler.
+// Progress implements poller.Handler.
 func (h *handler) Progress(t poller.Token, pending int) {
 	h.enter("Progress")
 	defer h.leave()
@@ -129,6 +129,7 @@ func (h *handler) Progress(t poller.Token, pending int) {
 	}
 }
 
+// Drained implements poller.Handler.
 func (h *handler) Drained(t poller.Token) {
 	h.enter("Drained")
 	defer h.leave()

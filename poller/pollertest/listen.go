@@ -61,6 +61,33 @@ func testUnixPathRemoved(t *testing.T, newDriver maker) {
 	}
 }
 
+// testUnixPathOfAnotherKept serves a listener that was inherited: its path is left to whoever
+// made it.
+func testUnixPathOfAnotherKept(t *testing.T, newDriver maker) {
+	path := filepath.Join(t.TempDir(), "s")
+	made := listen(t, "unix", path).(*net.UnixListener)
+	made.SetUnlinkOnClose(false)
+	f, err := made.File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	made.Close()
+	inherited, err := net.FileListener(f)
+	f.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := serveOn(t, newDriver, 1, echo(), inherited)
+	client := s.dial()
+	client.send([]byte("hello"))
+	client.expect([]byte("hello"))
+	s.driver.StopAccepting()
+	s.stop()
+	if _, err := os.Stat(path); err != nil {
+		t.Errorf("the path is gone: %v", err)
+	}
+}
+
 func testStopAccepting(t *testing.T, newDriver maker) {
 	s := serve(t, newDriver, 2, echo())
 	var clients []*client

@@ -53,6 +53,7 @@ func Run(t *testing.T, newDriver func(t testing.TB, loops int) poller.ListenerDr
 
 		{"SeveralListeners", testSeveralListeners},
 		{"UnixPathRemoved", testUnixPathRemoved},
+		{"UnixPathOfAnotherKept", testUnixPathOfAnotherKept},
 		{"StopAccepting", testStopAccepting},
 		{"StopClosesAll", testStopClosesAll},
 		{"StopBeforeServe", testStopBeforeServe},
