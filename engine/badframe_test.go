@@ -70,8 +70,10 @@ func TestCloseFrameBehindBadFrameIsDropped(t *testing.T) {
 	answer := closeFrame(codec.StatusNormalClosure, "fine")
 	for _, closing := range []bool{false, true} {
 		for name, segments := range map[string][]string{
-			"one segment":  {badFrame + answer},
-			"two segments": {badFrame, answer},
+			"one segment":       {badFrame + answer},
+			"two segments":      {badFrame, answer},
+			"a bad Close frame": {closeFrame(999, "") + answer},
+			"and on its own":    {closeFrame(999, ""), answer},
 		} {
 			tr := newTrace()
 			m := newMemory(t, &Server{Events: tr.events()})
@@ -91,4 +93,21 @@ func TestCloseFrameBehindBadFrameIsDropped(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Nor does it when the connection failed on our side, and the decoder would still read it.
+func TestCloseFrameBehindAPanicIsDropped(t *testing.T) {
+	answer := closeFrame(codec.StatusNormalClosure, "fine")
+	tr := newTrace()
+	tr.message = func(Conn, codec.Opcode, []byte) { panic("failed") }
+	m := newMemory(t, &Server{Events: tr.events()})
+	c := m.conn(tr)
+	m.data(c.token, []byte(masked(true, codec.OpcodeText, "go")))
+	m.data(c.token, []byte(answer))
+	if m.gone(c.token) {
+		t.Error("closed before the peer's FIN")
+	}
+	m.eof(c.token)
+	m.expectFrames(t, c, `close 1011 ""`)
+	tr.expect(t, "text go", fmt.Sprint("close 1006 , ", ErrPanic))
 }

@@ -3,7 +3,6 @@ package engine
 import (
 	"errors"
 	"fmt"
-	"net"
 	"strings"
 	"testing"
 
@@ -34,27 +33,30 @@ func TestSubprotocolsRunOut(t *testing.T) {
 		}
 		return line
 	}
-	// The configured ones have their numbers though no connection speaks them yet.
-	for i := maxProtocols - 1; i >= 0; i-- {
-		if line := agree(i); !strings.HasPrefix(line, "HTTP/1.1 101 ") {
+	const accepted, refused = "HTTP/1.1 101 ", "HTTP/1.1 500 "
+	for i := 2; i < maxProtocols; i++ {
+		if line := agree(i); !strings.HasPrefix(line, accepted) {
 			t.Fatalf("subprotocol %d: %q", i, line)
 		}
 	}
-	if line := agree(maxProtocols); !strings.HasPrefix(line, "HTTP/1.1 500 ") {
-		t.Errorf("one too many: %q", line)
+	// The configured ones have their numbers though no connection has spoken them yet.
+	for _, test := range []struct {
+		i    int
+		want string
+	}{{maxProtocols, refused}, {0, accepted}, {1, accepted}, {maxProtocols, refused}, {2, accepted}} {
+		if line := agree(test.i); !strings.HasPrefix(line, test.want) {
+			t.Errorf("subprotocol %d: %q, want %q", test.i, line, test.want)
+		}
 	}
-	if line := agree(7); !strings.HasPrefix(line, "HTTP/1.1 101 ") {
-		t.Errorf("a known one, after that: %q", line)
-	}
-	if got := s.Stats(); got.Refused != 1 || got.Handshakes != maxProtocols+1 {
+	if got := s.Stats(); got.Refused != 2 || got.Handshakes != maxProtocols+1 {
 		t.Errorf("counted %+v", got)
 	}
 	if len(open) != maxProtocols+1 {
 		t.Fatalf("%d connections opened", len(open))
 	}
-	for i, c := range open[:maxProtocols] {
-		if got, want := c.Subprotocol(), fmt.Sprint("p", maxProtocols-1-i); got != want {
-			t.Errorf("connection %d speaks %q, want %q", i, got, want)
+	for k, c := range open {
+		if got, want := c.Subprotocol(), fmt.Sprint("p", (k+2)%maxProtocols); k < maxProtocols && got != want {
+			t.Errorf("connection %d speaks %q, want %q", k, got, want)
 		}
 	}
 }
@@ -69,12 +71,8 @@ func TestTooManySubprotocolsConfigured(t *testing.T) {
 		t.Error(err)
 	}
 	s.Subprotocols = append(s.Subprotocols, "more")
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var config *ConfigError
-	if err := s.Serve(ln); !errors.As(err, &config) || config.Field != "Subprotocols" {
-		t.Errorf("Serve: %v", err)
+	if _, err := s.options(); !errors.As(err, &config) || config.Field != "Subprotocols" {
+		t.Errorf("one more: %v", err)
 	}
 }
