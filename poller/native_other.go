@@ -23,3 +23,6 @@ func NewNative(Options) (*Native, error) { return nil, ErrUnsupported }
 func Listen(context.Context, string, string, int) ([]net.Listener, error) {
 	return nil, ErrUnsupported
 }
+
+// Stats are the driver's counters, all of them zero.
+func (*Native) Stats() *Stats { return new(Stats) }
