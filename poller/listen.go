@@ -12,7 +12,8 @@ import (
 
 // Listen opens n listeners on one address. More than one share the port by
 // SO_REUSEPORT, and the kernel spreads the connections over them; network must
-// then be one of TCP.
+// then be one of TCP. The backlog is the longest that the system allows
+// (net.core.somaxconn, kern.ipc.somaxconn).
 func Listen(ctx context.Context, network, address string, n int) ([]net.Listener, error) {
 	config := net.ListenConfig{}
 	if n > 1 {
