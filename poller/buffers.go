@@ -1,18 +1,32 @@
 package poller
 
-import "math/bits"
+import (
+	"math/bits"
+	"sync/atomic"
+)
 
 const (
-	minBufferShift = 9  // 512 bytes
-	maxBufferShift = 20 // 1 MiB; larger buffers go to the garbage collector
-	// keepClassBytes bounds what the free list of one class may hold.
-	keepClassBytes = 8 << 20
+	minBufferShift = 6  // 64 bytes
+	maxBufferShift = 20 // 1 MiB; larger buffers are never kept
+	// keepBytes bounds what the free lists of all classes hold together.
+	keepBytes = 16 << 20
 )
 
 // Buffers recycles byte slices by powers of two for one loop; there is no lock.
 // The zero value is ready to use.
 type Buffers struct {
+	// Meter, if not nil, counts the bytes of the buffers that exist, by capacity:
+	// those in use and those kept for later. Recycling leaves it alone, so on a
+	// steady server it is not written. It is set before the first Get, and many
+	// Buffers may share it.
+	//
+	// The count is right if each buffer that Get or Grow returned comes back with
+	// its capacity, through Put or Grow, sooner or later. That holds for the
+	// largest as well, which are not kept.
+	Meter *atomic.Int64
+
 	classes [maxBufferShift - minBufferShift + 1]bufferClass
+	kept    int // bytes in the free lists
 }
 
 // bufferClass is the free list of one size. low is its shortest length since the
@@ -34,31 +48,39 @@ func class(n int) int {
 func (p *Buffers) Get(n int) []byte {
 	i := class(n)
 	if i >= len(p.classes) {
-		return make([]byte, 0, n)
+		return p.allocate(n)
 	}
 	c := &p.classes[i]
 	last := len(c.free) - 1
 	if last < 0 {
-		return make([]byte, 0, 1<<(i+minBufferShift))
+		return p.allocate(1 << (i + minBufferShift))
 	}
 	b := c.free[last]
 	c.free[last] = nil
 	c.free = c.free[:last]
 	c.low = min(c.low, last)
+	p.kept -= cap(b)
 	return b
 }
 
-// Put takes back a slice that Get returned. The caller must forget it.
+// Put takes back a slice that Get or Grow returned. The caller must forget it.
 func (p *Buffers) Put(b []byte) {
 	size := cap(b)
 	i := class(size)
-	if i >= len(p.classes) || size != 1<<(i+minBufferShift) {
+	if i >= len(p.classes) {
+		p.count(-size)
+		return
+	}
+	if size != 1<<(i+minBufferShift) {
+		return // not from Get
+	}
+	if p.kept+size > keepBytes {
+		p.count(-size)
 		return
 	}
 	c := &p.classes[i]
-	if len(c.free) < keepClassBytes>>(i+minBufferShift) {
-		c.free = append(c.free, b[:0])
-	}
+	c.free = append(c.free, b[:0])
+	p.kept += size
 }
 
 // Grow returns a slice with the contents of b and room for need bytes in all, and
@@ -82,9 +104,40 @@ func (p *Buffers) Release(b []byte) { p.Put(b) }
 func (p *Buffers) Trim() {
 	for i := range p.classes {
 		c := &p.classes[i]
-		keep := len(c.free) - (c.low+1)/2
-		clear(c.free[keep:])
-		c.free = c.free[:keep]
-		c.low = keep
+		p.shorten(i, len(c.free)-(c.low+1)/2)
+		c.low = len(c.free)
+	}
+}
+
+// Empty gives up all that is kept.
+func (p *Buffers) Empty() {
+	for i := range p.classes {
+		p.shorten(i, 0)
+		p.classes[i] = bufferClass{}
+	}
+}
+
+// shorten leaves n buffers in the free list of a class.
+func (p *Buffers) shorten(i, n int) {
+	c := &p.classes[i]
+	gone := len(c.free) - n
+	if gone == 0 {
+		return
+	}
+	clear(c.free[n:])
+	c.free = c.free[:n]
+	bytes := gone << (i + minBufferShift)
+	p.kept -= bytes
+	p.count(-bytes)
+}
+
+func (p *Buffers) allocate(n int) []byte {
+	p.count(n)
+	return make([]byte, 0, n)
+}
+
+func (p *Buffers) count(n int) {
+	if p.Meter != nil {
+		p.Meter.Add(int64(n))
 	}
 }

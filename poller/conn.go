@@ -10,8 +10,7 @@ import (
 )
 
 // conn is what every connection costs the driver: 16 bytes without pointers. fd and
-// generation are written by the loop alone; RemoteAddr reads them from other
-// goroutines.
+// generation are written by the loop alone; ask reads them from other goroutines.
 type conn struct {
 	fd         atomic.Int32  // while the slot is free: the next free slot
 	generation atomic.Uint32 // of the slot, raised when a connection leaves it
@@ -72,7 +71,7 @@ func (l *loop) open(fd int) {
 }
 
 // release closes the descriptor and gives the slot up. The generation is raised
-// before the descriptor can become another's: RemoteAddr relies on it.
+// before the descriptor can become another's: ask relies on it.
 func (l *loop) release(c *conn, slot uint32) {
 	generation := c.generation.Load() + 1
 	if generation == 0 {
@@ -304,6 +303,16 @@ func (l *loop) pending(c *conn) int {
 	return l.extras[c.extra].queue.pending
 }
 
+// Held implements Loop.
+func (l *loop) Held(t Token) int {
+	c := l.lookup(t)
+	if c == nil || c.extra == 0 {
+		return 0
+	}
+	x := l.extras[c.extra]
+	return x.queue.held() + cap(x.rest)
+}
+
 // Pause implements Loop.
 func (l *loop) Pause(t Token) {
 	c := l.lookup(t)
@@ -348,24 +357,32 @@ func (l *loop) Close(t Token, err error) {
 	l.dead = append(l.dead, death{t, err})
 }
 
-// RemoteAddr implements Loop. The generation is compared on both sides of the
-// system call: unchanged, the descriptor was this connection's all the while.
-func (l *loop) RemoteAddr(t Token) (netip.AddrPort, error) {
+// RemoteAddr implements Loop.
+func (l *loop) RemoteAddr(t Token) (netip.AddrPort, error) { return ask(l, t, l.kernel.remoteAddr) }
+
+// Socket implements Loop.
+func (l *loop) Socket(t Token) (SocketState, error) { return ask(l, t, l.kernel.socketState) }
+
+// ask makes a system call about a connection from any goroutine. The generation is
+// compared on both sides of it: unchanged, the descriptor was this connection's all
+// the while.
+func ask[T any](l *loop, t Token, call func(fd int) (T, syscall.Errno)) (T, error) {
+	var none T
 	if int(t.Slot()) >= l.conns.Len() {
-		return netip.AddrPort{}, ErrClosed
+		return none, ErrClosed
 	}
 	c := l.conns.At(t.Slot())
 	if c.generation.Load() != t.Generation() {
-		return netip.AddrPort{}, ErrClosed
+		return none, ErrClosed
 	}
-	addr, errno := l.kernel.remoteAddr(int(c.fd.Load()))
+	answer, errno := call(int(c.fd.Load()))
 	if c.generation.Load() != t.Generation() {
-		return netip.AddrPort{}, ErrClosed
+		return none, ErrClosed
 	}
 	if errno != 0 {
-		return netip.AddrPort{}, errno
+		return none, errno
 	}
-	return addr, nil
+	return answer, nil
 }
 
 // extra returns the connection's rare state, making it if need be.

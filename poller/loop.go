@@ -258,4 +258,5 @@ func (l *loop) shut() {
 	l.bury()
 	l.handler.Flush()
 	l.bury()
+	l.buffers.Empty()
 }

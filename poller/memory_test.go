@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -78,8 +79,10 @@ func TestSlabIsReadWhileItGrows(t *testing.T) {
 func TestBuffersClasses(t *testing.T) {
 	var p Buffers
 	for _, test := range []struct{ need, capacity int }{
-		{0, 512},
-		{1, 512},
+		{0, 64},
+		{1, 64},
+		{64, 64},
+		{65, 128},
 		{512, 512},
 		{513, 1024},
 		{1024, 1024},
@@ -125,19 +128,129 @@ func TestBuffersRecycle(t *testing.T) {
 
 func TestBuffersAreBounded(t *testing.T) {
 	var p Buffers
-	const size = 1 << maxBufferShift
-	for range 2 * keepClassBytes / size {
-		p.Put(make([]byte, 0, size))
+	var meter atomic.Int64
+	p.Meter = &meter
+	sizes := []int{1 << maxBufferShift, blockBytes, smallBlockBytes}
+	var taken [][]byte
+	for _, size := range sizes {
+		for range keepBytes / size {
+			taken = append(taken, p.Get(size))
+		}
 	}
-	c := &p.classes[len(p.classes)-1]
-	if kept := len(c.free) * size; kept != keepClassBytes {
-		t.Errorf("%d bytes are kept, want %d", kept, keepClassBytes)
+	for _, b := range taken {
+		p.Put(b)
+	}
+	if kept := freeBytes(&p); kept != keepBytes || p.kept != keepBytes || meter.Load() != keepBytes {
+		t.Errorf("%d bytes are kept, %d counted, %d metered, want %d", kept, p.kept, meter.Load(), keepBytes)
+	}
+}
+
+// freeBytes is what the free lists hold.
+func freeBytes(p *Buffers) int {
+	n := 0
+	for i := range p.classes {
+		for _, b := range p.classes[i].free {
+			n += cap(b)
+		}
+	}
+	return n
+}
+
+// TestBuffersMeter compares the meter with what is in use and what is kept, step by
+// step, for two pools that share it.
+func TestBuffersMeter(t *testing.T) {
+	var meter atomic.Int64
+	random := rand.New(rand.NewPCG(5, 6))
+	pools := [2]Buffers{{Meter: &meter}, {Meter: &meter}}
+	var taken [2][][]byte
+	check := func(what string) {
+		t.Helper()
+		want := 0
+		for i := range pools {
+			want += freeBytes(&pools[i])
+			for _, b := range taken[i] {
+				want += cap(b)
+			}
+			if kept := freeBytes(&pools[i]); kept != pools[i].kept || kept > keepBytes {
+				t.Fatalf("%s: %d bytes are kept, %d counted", what, kept, pools[i].kept)
+			}
+		}
+		if int(meter.Load()) != want {
+			t.Fatalf("%s: the meter says %d, want %d", what, meter.Load(), want)
+		}
+	}
+	size := func() int { return random.IntN(1 << random.IntN(maxBufferShift+3)) }
+	for range 5000 {
+		i := random.IntN(len(pools))
+		p, mine := &pools[i], &taken[i]
+		switch n := random.IntN(20); {
+		case n < 8:
+			*mine = append(*mine, p.Get(size()))
+			check("Get")
+		case n < 15 && len(*mine) > 0:
+			last := len(*mine) - 1
+			p.Put((*mine)[last])
+			*mine = (*mine)[:last]
+			check("Put")
+		case n < 18 && len(*mine) > 0:
+			b := &(*mine)[random.IntN(len(*mine))]
+			*b = p.Grow(*b, size())
+			check("Grow")
+		case n == 18:
+			p.Trim()
+			check("Trim")
+		case n == 19 && random.IntN(20) == 0:
+			p.Empty()
+			check("Empty")
+			if p.kept != 0 {
+				t.Fatalf("%d bytes are kept by an empty pool", p.kept)
+			}
+		}
+	}
+	for i := range pools {
+		for _, b := range taken[i] {
+			pools[i].Release(b)
+		}
+		pools[i].Empty()
+	}
+	if meter.Load() != 0 {
+		t.Errorf("the meter says %d at the end, want 0", meter.Load())
+	}
+}
+
+// TestBuffersWithoutMeter makes, recycles and lets go, in every size.
+func TestBuffersWithoutMeter(t *testing.T) {
+	var p Buffers
+	for size := 1; size <= 4<<maxBufferShift; size *= 2 {
+		p.Put(p.Grow(p.Get(size), 2*size))
+		p.Trim()
+	}
+	p.Empty()
+	if n := freeBytes(&p); n != 0 || p.kept != 0 {
+		t.Errorf("%d bytes are kept, %d counted", n, p.kept)
+	}
+}
+
+// TestBuffersRecyclingIsFree has what comes and goes through the free lists leave the
+// meter alone.
+func TestBuffersRecyclingIsFree(t *testing.T) {
+	var meter atomic.Int64
+	p := Buffers{Meter: &meter}
+	b := p.Get(1000)
+	before := meter.Load()
+	meter.Store(-1)
+	for range 10 {
+		p.Put(b)
+		b = p.Get(1000)
+	}
+	if before != int64(cap(b)) || meter.Load() != -1 {
+		t.Errorf("the meter said %d for %d bytes, and changed by %d", before, cap(b), meter.Load()+1)
 	}
 }
 
 func TestBuffersGrow(t *testing.T) {
 	var p Buffers
-	b := append(p.Get(100), "contents"...)
+	b := append(p.Get(300), "contents"...)
 	if same := p.Grow(b, 512); &same[0] != &b[0] {
 		t.Error("Grow moved a slice that had room")
 	}
@@ -145,7 +258,7 @@ func TestBuffersGrow(t *testing.T) {
 	if string(grown) != "contents" || cap(grown) != 1024 {
 		t.Errorf("Grow: %q, capacity %d", grown, cap(grown))
 	}
-	if back := p.Get(1); &back[:1][0] != &b[:1][0] {
+	if back := p.Get(300); &back[:1][0] != &b[:1][0] {
 		t.Error("Grow did not take the old slice back")
 	}
 }
@@ -156,7 +269,7 @@ func TestBuffersTrim(t *testing.T) {
 	var p Buffers
 	held := func() int { return len(p.classes[0].free) }
 	for range 100 {
-		p.Put(make([]byte, 0, 512))
+		p.Put(make([]byte, 0, 1<<minBufferShift))
 	}
 	p.Trim()
 	if held() != 100 {

@@ -21,6 +21,9 @@ type Options struct {
 	// SO_REUSEPORT, and keeps what it accepts. Otherwise the first loop accepts,
 	// and connections go to the loop that has the fewest.
 	ReusePort bool
+	// Meter, if not nil, counts the bytes of the loops' buffers: output queues and
+	// input that was not consumed, in use or kept for later. See Buffers.Meter.
+	Meter *atomic.Int64
 }
 
 // Native is the driver over epoll or kqueue.
@@ -52,7 +55,9 @@ func newNative(o Options, newMechanism func() (mechanism, error), newKernel func
 			}
 			return nil, fmt.Errorf("poller: loop %d: %w", i, err)
 		}
-		d.loops = append(d.loops, newLoop(d, i, m, newKernel()))
+		l := newLoop(d, i, m, newKernel())
+		l.buffers.Meter = o.Meter
+		d.loops = append(d.loops, l)
 	}
 	return d, nil
 }

@@ -5,12 +5,14 @@ package poller
 import (
 	"context"
 	"net"
+	"sync/atomic"
 )
 
 // Options configure the native driver.
 type Options struct {
 	Loops     int
 	ReusePort bool
+	Meter     *atomic.Int64
 }
 
 // Native is not available on this system.

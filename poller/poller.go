@@ -64,8 +64,8 @@ type Handler interface {
 // TickInterval is the time between two calls of Handler.Tick.
 const TickInterval = 250 * time.Millisecond
 
-// A Loop is what a Handler works with. Only Wake, RemoteAddr and Index may be
-// called from other goroutines.
+// A Loop is what a Handler works with. Only Index, RemoteAddr, Socket and Wake may
+// be called from other goroutines.
 type Loop interface {
 	// Index numbers the loops of a driver from 0.
 	Index() int
@@ -83,6 +83,11 @@ type Loop interface {
 	CloseWrite(t Token)
 	// Pending is the number of bytes in the output queue.
 	Pending(t Token) int
+	// Held is the memory in bytes that the driver holds for the connection: its
+	// output queue and the input that Data did not consume. It is what was
+	// allocated for them, so at least Pending while output waits, and 0 for an
+	// idle connection and for a stale token.
+	Held(t Token) int
 	// Pause stops Data and EOF until Resume. Unread bytes are kept, but the
 	// connection may end meanwhile if the peer resets it.
 	Pause(t Token)
@@ -93,9 +98,22 @@ type Loop interface {
 	Close(t Token, err error)
 	// RemoteAddr asks the system for the peer's address. Any goroutine.
 	RemoteAddr(t Token) (netip.AddrPort, error)
+	// Socket asks the system how the connection fares. Any goroutine.
+	Socket(t Token) (SocketState, error)
 	// Wake makes the loop take a turn, and so call Flush, soon. Calls before
 	// that turn cost one atomic load. Any goroutine.
 	Wake()
+}
+
+// SocketState is what the system knows of a connection. A value that the system does
+// not tell is 0.
+type SocketState struct {
+	// Unsent is the number of bytes that the socket took and the peer has not
+	// acknowledged. A FIN counts as a byte. A Unix socket on Linux tells the
+	// memory that holds what the peer has not read, which is more.
+	Unsent int
+	// RTT is the smoothed round-trip time, 0 for Unix sockets.
+	RTT time.Duration
 }
 
 // A ListenerDriver is a Driver that can serve a listener of package net.

@@ -34,6 +34,15 @@ func (q *queue) append(b []byte, pool *Buffers) {
 	}
 }
 
+// held is the memory of the blocks.
+func (q *queue) held() int {
+	n := 0
+	for _, block := range q.blocks {
+		n += cap(block)
+	}
+	return n
+}
+
 // vec appends the waiting pieces to vec, as far as its capacity goes.
 func (q *queue) vec(vec [][]byte) [][]byte {
 	offset := q.offset

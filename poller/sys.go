@@ -19,7 +19,9 @@ type kernel interface {
 	closeWrite(fd int) syscall.Errno
 	// close never retries: the descriptor is gone whatever it returns.
 	close(fd int) syscall.Errno
+	// remoteAddr and socketState are called from any goroutine.
 	remoteAddr(fd int) (netip.AddrPort, syscall.Errno)
+	socketState(fd int) (SocketState, syscall.Errno)
 }
 
 // errnoOf undoes the boxing of package unix.

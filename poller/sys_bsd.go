@@ -58,6 +58,8 @@ func (systemKernel) close(fd int) syscall.Errno {
 
 func (systemKernel) remoteAddr(fd int) (netip.AddrPort, syscall.Errno) { return remoteAddr(fd) }
 
+func (systemKernel) socketState(fd int) (SocketState, syscall.Errno) { return socketState(fd) }
+
 func result(n int, err error) (int, syscall.Errno) {
 	if err != nil {
 		return 0, errnoOf(err)

@@ -3,6 +3,7 @@ package poller
 import (
 	"net/netip"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -67,6 +68,22 @@ func (k *systemKernel) close(fd int) syscall.Errno {
 }
 
 func (k *systemKernel) remoteAddr(fd int) (netip.AddrPort, syscall.Errno) { return remoteAddr(fd) }
+
+// socketState finds no TCP_INFO at a Unix socket.
+func (k *systemKernel) socketState(fd int) (SocketState, syscall.Errno) {
+	var unsent int32
+	if _, _, errno := syscall.RawSyscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCOUTQ, uintptr(unsafe.Pointer(&unsent))); errno != 0 {
+		return SocketState{}, errno
+	}
+	var info unix.TCPInfo
+	size := uint32(unsafe.Sizeof(info))
+	_, _, errno := syscall.RawSyscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.IPPROTO_TCP, unix.TCP_INFO,
+		uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
+	if errno == syscall.EOPNOTSUPP || errno == syscall.ENOPROTOOPT {
+		errno = 0
+	}
+	return SocketState{Unsent: int(unsent), RTT: time.Duration(info.Rtt) * time.Microsecond}, errno
+}
 
 func readRaw(fd int, b []byte) (int, syscall.Errno) {
 	n, _, errno := syscall.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
