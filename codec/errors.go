@@ -19,6 +19,10 @@ var (
 	ErrReasonTooLong = errors.New("codec: reason of a Close frame longer than 123 bytes")
 )
 
+// ErrNoMemory reports that a Memory refused to lend a buffer. The message is lost, and the connection
+// with it; it is no fault of the peer.
+var ErrNoMemory = errors.New("codec: no memory for the message")
+
 // ProtocolError is a violation by the peer. The connection is to be failed with Code.
 type ProtocolError struct {
 	// Code is the status code for the Close frame to the peer.

@@ -13,7 +13,7 @@ type Memory interface {
 	// Grow returns a slice with the contents of b and a capacity of at least need. It may take the
 	// memory of b back. What it reserves beyond need is its own decision; at most twice need keeps
 	// the memory of a message in proportion to the bytes received, and at least 5/4 of the capacity
-	// of b keeps the copying linear.
+	// of b keeps the copying linear. It returns nil to refuse, and then b is untouched.
 	Grow(b []byte, need int) []byte
 
 	// Release takes back the memory of b, which is not used afterwards.
@@ -40,7 +40,7 @@ type Assembler struct {
 // unmasked in place and handed back, without a copy; its payload then is a slice of what d was given.
 //
 // A Close frame in pieces fails as soon as its beginning is invalid. One that is whole is returned as
-// it is: ParseClose judges it.
+// it is: ParseClose judges it. The error is a *ProtocolError, or ErrNoMemory.
 func (a *Assembler) Add(d *Decoder, p *Part) (m Message, ok bool, err error) {
 	switch {
 	case p.Whole():
@@ -91,8 +91,8 @@ func (a *Assembler) addData(d *Decoder, p *Part) (m Message, ok bool, err error)
 		a.data, a.delivered = a.data[:0], false
 	}
 	a.inPieces = true
-	if need := len(a.data) + len(p.Payload); need > cap(a.data) {
-		a.grow(need)
+	if need := len(a.data) + len(p.Payload); need > cap(a.data) && !a.grow(need) {
+		return m, false, ErrNoMemory
 	}
 	a.data, err = d.AppendTo(a.data, p)
 	if err != nil || !p.End || !p.Fin {
@@ -102,13 +102,21 @@ func (a *Assembler) addData(d *Decoder, p *Part) (m Message, ok bool, err error)
 	return Message{p.Opcode, a.data}, true, nil
 }
 
-func (a *Assembler) grow(need int) {
-	if a.Memory != nil {
-		a.data = a.Memory.Grow(a.data, need)
-	} else {
+func (a *Assembler) grow(need int) bool {
+	if a.Memory == nil {
 		a.data = slices.Grow(a.data, need-len(a.data))
+		return true
 	}
+	grown := a.Memory.Grow(a.data, need)
+	if grown == nil {
+		return false
+	}
+	a.data = grown
+	return true
 }
+
+// Held is the capacity of the buffer that is held.
+func (a *Assembler) Held() int { return cap(a.data) }
 
 func (a *Assembler) addControl(d *Decoder, p *Part) (m Message, ok bool, err error) {
 	payload, err := d.AppendTo(a.control[:a.controlLen], p)

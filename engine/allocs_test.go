@@ -84,7 +84,7 @@ func TestNoAllocationsForEcho(t *testing.T) {
 		"ping":      {masked(true, codec.OpcodePing, "ping"), 2 + 4},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := serve(t, &Server{Loops: 1, Events: Events{Message: echo}}).open()
+			c := serve(t, &Server{Loops: 1, ControlRate: Rate{PerSecond: Unlimited}, Events: Events{Message: echo}}).open()
 			countAllocations(t, batch, c.exchange(repeat(batch, test.out), batch*test.in))
 		})
 	}
@@ -112,7 +112,7 @@ func TestNoAllocationsForSendFromAnotherGoroutine(t *testing.T) {
 	payload, in := []byte(repeat(25, "hello")), make([]byte, batch*(2+125))
 	countAllocations(t, batch, func() {
 		for range batch {
-			if err := to.Send(codec.OpcodeBinary, payload); err != nil {
+			if _, err := to.Send(codec.OpcodeBinary, payload); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -130,7 +130,7 @@ func TestNoAllocationsForBroadcast(t *testing.T) {
 		Open: func(c Conn) { opened <- c },
 		Message: func(_ Conn, op codec.Opcode, payload []byte) {
 			for _, c := range *all.Load() {
-				_ = c.Send(op, payload)
+				_, _ = c.Send(op, payload)
 			}
 		},
 	}})
@@ -161,11 +161,11 @@ func TestNoAllocationsInTheEngine(t *testing.T) {
 		Message: func(c Conn, op codec.Opcode, payload []byte) {
 			if len(payload) == 3 { // "all"
 				for _, to := range conns {
-					_ = to.Send(op, payload)
+					_, _ = to.Send(op, payload)
 				}
 				return
 			}
-			_ = c.Send(op, payload)
+			_, _ = c.Send(op, payload)
 		},
 		Open: func(c Conn) { conns = append(conns, c) },
 	}

@@ -14,7 +14,7 @@ const badFrame = "\xf1\x80"
 // replyAndClose sends a reply and begins the closing handshake.
 func replyAndClose(t testing.TB) func(Conn, codec.Opcode, []byte) {
 	return func(c Conn, _ codec.Opcode, _ []byte) {
-		if err := c.SendText("reply"); err != nil {
+		if _, err := c.SendText("reply"); err != nil {
 			t.Error(err)
 		}
 		if err := c.Close(codec.StatusNormalClosure, "bye"); err != nil {

@@ -245,5 +245,8 @@ func (c *client) reset() {
 	c.Close()
 }
 
+// errorOf leaves the error of a Send.
+func errorOf(_ Sent, err error) error { return err }
+
 // echo is the callback of an echo server.
-func echo(c Conn, op codec.Opcode, payload []byte) { _ = c.Send(op, payload) }
+func echo(c Conn, op codec.Opcode, payload []byte) { _, _ = c.Send(op, payload) }

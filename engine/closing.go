@@ -3,7 +3,6 @@ package engine
 import (
 	"errors"
 	"io"
-	"runtime/debug"
 
 	"github.com/wsloop/wsloop/codec"
 	"github.com/wsloop/wsloop/poller"
@@ -15,17 +14,26 @@ func (l *loop) fail(t poller.Token, s *session, code codec.StatusCode, reason er
 	if s.phase != phaseOpen {
 		return
 	}
-	x := l.rareOf(s)
-	x.assembler.Release()
-	x.closure.Err = reason
 	var payload [codec.MaxControlPayload]byte
 	frame, err := codec.AppendClose(payload[:0], code, "")
 	if err == nil {
+		// When Conn.Close sent a frame a moment ago, that one stands.
 		_ = l.sendClose(t, frame, false)
 	}
-	// When Conn.Close sent a frame a moment ago, that one stands.
+	l.discardRest(t, s, reason)
+}
+
+// discardRest ends an open connection whose Close frame is on its way, without waiting for the peer's.
+func (l *loop) discardRest(t poller.Token, s *session, reason error) {
+	if s.phase != phaseOpen {
+		return
+	}
+	x := l.rareOf(t, s)
+	x.assembler.Release()
+	x.closure.Err = reason
+	l.unpause(t, s)
 	s.phase = phaseDiscarding
-	l.expect(t.Slot(), closeDeadline)
+	l.expect(t.Slot(), l.settings.deadlines.close)
 }
 
 // failProtocol fails the connection for what the peer did, with the code that the
@@ -47,7 +55,7 @@ func (l *loop) peerClosed(t poller.Token, s *session, payload []byte) {
 		l.failProtocol(t, s, err)
 		return
 	}
-	c := l.closureOf(s)
+	c := l.closureOf(t, s)
 	c.Code, c.Reason = code, string(reason)
 	_ = l.sendClose(t, payload[:min(len(payload), 2)], false)
 	l.finish(t, s)
@@ -55,13 +63,13 @@ func (l *loop) peerClosed(t poller.Token, s *session, payload []byte) {
 
 // awaitClose looks for the peer's Close frame behind our own; data is dropped.
 func (l *loop) awaitClose(t poller.Token, s *session, b []byte) {
-	x := l.rareOf(s)
+	x := l.rareOf(t, s)
 	for len(b) > 0 {
 		m, n, ok, err := x.assembler.Next(&s.decoder, b, &l.settings.codec)
 		b = b[n:]
 		if err != nil {
 			// No second Close frame: ours is out already.
-			l.closureOf(s).Err = err
+			l.closureOf(t, s).Err = err
 			s.phase = phaseDiscarding
 			l.checkSent(t, s)
 			return
@@ -78,7 +86,7 @@ func (l *loop) awaitClose(t poller.Token, s *session, b []byte) {
 
 // closeAnswered ends a closing handshake that we began.
 func (l *loop) closeAnswered(t poller.Token, s *session, payload []byte) {
-	c := l.closureOf(s)
+	c := l.closureOf(t, s)
 	code, reason, err := codec.ParseClose(payload)
 	if err != nil {
 		c.Err = err
@@ -90,15 +98,16 @@ func (l *loop) closeAnswered(t poller.Token, s *session, payload []byte) {
 
 // finish closes the connection as soon as its last byte has left.
 func (l *loop) finish(t poller.Token, s *session) {
+	l.unpause(t, s)
 	s.phase = phaseFlushing
-	l.expect(t.Slot(), closeDeadline)
+	l.expect(t.Slot(), l.settings.deadlines.close)
 	l.checkSent(t, s)
 }
 
 // checkSent calls allSent if nothing waits now; otherwise Flush or Drained will.
 func (l *loop) checkSent(t poller.Token, s *session) {
 	l.mu.Lock()
-	waiting := s.sending.entry != 0
+	waiting := s.sending.entry != 0 || s.sending.backlog != 0
 	l.mu.Unlock()
 	if !waiting && l.driver.Pending(t) == 0 {
 		l.allSent(t)
@@ -118,35 +127,12 @@ func (l *loop) allSent(t poller.Token) {
 	}
 }
 
-// applyEnds takes up what Conn.Close and Conn.Abort asked for.
-func (l *loop) applyEnds() {
-	if !l.ended.Load() {
-		return
-	}
-	l.mu.Lock()
-	l.ends, l.endsNow = l.endsNow[:0], l.ends
-	l.ended.Store(false)
-	l.mu.Unlock()
-	for _, e := range l.endsNow {
-		s := l.find(e.token)
-		switch {
-		case s == nil:
-		case e.abort:
-			s.phase = phaseDiscarding
-			l.driver.Close(e.token, ErrAborted)
-		case s.phase == phaseOpen:
-			s.phase = phaseClosing
-			l.expect(e.token.Slot(), closeDeadline)
-		}
-	}
-}
-
 // EOF implements poller.Handler. What was sent before still goes out.
 func (l *loop) EOF(t poller.Token) {
 	s := l.sessions.At(t.Slot())
 	switch s.phase {
 	case phaseOpen, phaseClosing:
-		l.closureOf(s).Err = io.EOF
+		l.closureOf(t, s).Err = io.EOF
 		l.mu.Lock()
 		s.sending.state = sendEnded
 		l.mu.Unlock()
@@ -163,18 +149,72 @@ func (l *loop) EOF(t poller.Token) {
 // Closed implements poller.Handler.
 func (l *loop) Closed(t poller.Token, err error) {
 	s := l.sessions.At(t.Slot())
-	l.relax(t.Slot())
+	l.unschedule(t.Slot())
+	if s.pauses&pauseMemory != 0 {
+		l.starved--
+	}
 	l.mu.Lock()
 	s.sending.state = sendEnded
+	l.dropBacklog(&s.sending)
 	l.mu.Unlock()
-	defer l.forget(t, s)
-	if !s.opened {
+	if s.flags&flagOpened == 0 {
+		l.forget(t, s)
+		l.server.connectionGone()
 		return
 	}
 	how := l.conclude(s, err)
+	if l.server.workers != nil {
+		l.linger(t, s, how)
+		l.forget(t, s)
+		return
+	}
+	l.tellRest(t, s)
+	defer l.server.connectionGone()
+	defer l.forget(t, s)
 	if l.events.Close != nil {
 		defer l.recoverPanic(0)
 		l.events.Close(Conn{l, t}, how)
+	}
+}
+
+// tellRest delivers what a pause held back. It was received before the connection ended.
+func (l *loop) tellRest(t poller.Token, s *session) {
+	if s.flags&flagQueues == 0 {
+		return
+	}
+	l.mu.Lock()
+	if s.sending.inbox != 0 {
+		l.inboxes[s.sending.inbox].paused = false
+	}
+	l.mu.Unlock()
+	for b := l.heldBy(s); b != nil; b = l.heldBy(s) {
+		l.tellNext(t, b)
+	}
+}
+
+// tellNext runs one callback. A panic in it drops those that follow.
+func (l *loop) tellNext(t poller.Token, b *inbox) {
+	defer l.fence(Conn{l, t})
+	if j, ok := l.next(b); ok {
+		l.run(Conn{l, t}, &j)
+	}
+}
+
+// linger leaves the last callback of a connection to the workers.
+func (l *loop) linger(t poller.Token, s *session, how Closure) {
+	l.mu.Lock()
+	b := l.inboxOf(t, &s.sending)
+	if int(t.Slot()) < l.data.Len() {
+		b.data = *l.data.At(t.Slot())
+	}
+	b.paused = false
+	b.push(job{kind: jobClose, how: &how}, &l.pool)
+	l.lingering[t] = b
+	s.sending.inbox = 0
+	start := l.startInbox(b)
+	l.mu.Unlock()
+	if start {
+		l.server.workers.submit(b)
 	}
 }
 
@@ -196,18 +236,20 @@ func (l *loop) conclude(s *session, err error) Closure {
 // forget clears the slot for its next connection.
 func (l *loop) forget(t poller.Token, s *session) {
 	l.dropRare(s)
+	l.server.sources.release(s.source)
 	l.mu.Lock()
-	s.sending = sending{}
+	if s.sending.inbox != 0 {
+		l.dropInbox(l.inboxes[s.sending.inbox])
+	}
+	*s = session{}
 	if int(t.Slot()) < l.data.Len() {
 		*l.data.At(t.Slot()) = nil
 	}
 	l.mu.Unlock()
-	s.phase, s.opened = phaseNone, false
-	l.server.connectionGone()
 }
 
 // closureOf is where the end of a connection is noted until Closed.
-func (l *loop) closureOf(s *session) *Closure { return &l.rareOf(s).closure }
+func (l *loop) closureOf(t poller.Token, s *session) *Closure { return &l.rareOf(t, s).closure }
 
 // recoverPanic, deferred around callbacks, turns a panic into the end of the connection t
 // alone.
@@ -216,12 +258,17 @@ func (l *loop) recoverPanic(t poller.Token) {
 	if v == nil {
 		return
 	}
-	l.server.counters.panics.Add(1)
-	l.server.logger().Error("wsloop: panic in a callback", "panic", v, "stack", string(debug.Stack()))
-	s := l.find(t)
-	if s == nil {
-		return
+	l.server.reportPanic(v)
+	if s := l.find(t); s != nil {
+		l.failPanic(t, s)
 	}
+}
+
+// failPanic ends a connection in one of whose callbacks there was a panic.
+func (l *loop) failPanic(t poller.Token, s *session) {
+	l.mu.Lock()
+	l.cutInbox(&s.sending)
+	l.mu.Unlock()
 	if s.phase == phaseOpening {
 		l.refuse(t, s, nil, ErrPanic)
 		return

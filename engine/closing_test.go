@@ -87,7 +87,7 @@ func TestCloseFlushesWhatWasSent(t *testing.T) {
 	tr := newTrace()
 	tr.open = func(c Conn) {
 		for i := range messages {
-			if err := c.Send(codec.OpcodeBinary, []byte(strings.Repeat(string(rune('a'+i)), length))); err != nil {
+			if _, err := c.Send(codec.OpcodeBinary, []byte(strings.Repeat(string(rune('a'+i)), length))); err != nil {
 				t.Error(err)
 			}
 		}
@@ -143,12 +143,13 @@ func TestDataAfterCloseIsDiscardedW112(t *testing.T) {
 		}
 		m.pass(time.Second)
 	}
+	m.pass(2 * tick)
 	if !m.gone(c.token) {
 		t.Error("open after the timeout")
 	}
 	m.expectFrames(t, c, `close 1000 ""`)
-	tr.expect(t, "close 1006 , engine: deadline passed")
-	if n := s.Stats().Timeouts; n != 1 {
+	tr.expect(t, "close 1006 , engine: close deadline passed")
+	if n := s.Stats().CloseTimeouts; n != 1 {
 		t.Errorf("%d timeouts", n)
 	}
 }
@@ -162,7 +163,7 @@ func TestCloseTimeout(t *testing.T) {
 	c.expectClose(codec.StatusNormalClosure)
 	c.expectEOF()
 	await(t, tr.gone, "Close")
-	tr.expect(t, "open", "close 1006 , engine: deadline passed")
+	tr.expect(t, "open", "close 1006 , engine: close deadline passed")
 }
 
 // W113: an answer to our Close frame that is none ends the connection without a second one.
@@ -200,7 +201,7 @@ func TestCloseBehindDataW115(t *testing.T) {
 		m := newMemory(t, &Server{CloseTimeout: 5 * time.Second, Events: tr.events()})
 		c := m.conn(tr)
 		m.conns[c.token.Slot()].stalled = true
-		_ = c.SendText("data")
+		_, _ = c.SendText("data")
 		m.turn()
 		m.data(c.token, []byte(closeFrame(codec.StatusNormalClosure, "")))
 		m.pass(4 * time.Second)
@@ -211,7 +212,7 @@ func TestCloseBehindDataW115(t *testing.T) {
 			m.drain(c.token)
 			m.expectFrames(t, c, `text fin=true of 4 bytes "data"`, `close 1000 ""`)
 		} else {
-			m.pass(time.Second)
+			m.pass(time.Second + 2*tick)
 		}
 		if !m.gone(c.token) {
 			t.Errorf("reads %t: still open", reads)
@@ -226,10 +227,10 @@ func TestFINWithoutClose(t *testing.T) {
 	m := newMemory(t, &Server{CloseTimeout: time.Second, Events: tr.events()})
 	c := m.conn(tr)
 	m.conns[c.token.Slot()].stalled = true
-	_ = c.SendText("data")
+	_, _ = c.SendText("data")
 	m.turn()
 	m.eof(c.token)
-	if err := c.SendText("more"); err != ErrClosed {
+	if _, err := c.SendText("more"); err != ErrClosed {
 		t.Errorf("Send after FIN: %v", err)
 	}
 	m.drain(c.token)
@@ -243,7 +244,7 @@ func TestFINAfterFailure(t *testing.T) {
 	m := newMemory(t, &Server{CloseTimeout: time.Second, Events: tr.events()})
 	c := m.conn(tr)
 	m.conns[c.token.Slot()].stalled = true
-	_ = c.SendText("data")
+	_, _ = c.SendText("data")
 	m.data(c.token, []byte("\xff\xff"))
 	m.eof(c.token)
 	m.drain(c.token)

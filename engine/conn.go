@@ -1,8 +1,11 @@
 package engine
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"github.com/wsloop/wsloop/codec"
 	"github.com/wsloop/wsloop/poller"
@@ -16,27 +19,66 @@ type Conn struct {
 	token poller.Token
 }
 
-// Send sends a text or binary message. payload is copied before Send returns. That a text
+// Sent says what became of a message that Send took.
+type Sent struct {
+	// Queued is 0 if the message leaves at the end of the loop's turn. If the peer is slow it is the number of bytes
+	// that wait for it in the engine, those of this message included; Events.Drained tells when
+	// they have gone.
+	Queued int
+	// Dropped is how many messages that waited gave way to this one, or with ErrTooSlow were lost.
+	Dropped int
+}
+
+// A Delivery says what may become of a message that has to wait for a slow peer.
+type Delivery struct {
+	// Key names what the message is about, a price for instance: under OverflowKeepLatest it takes the place of the
+	// message with the same key that waits.
+	Key string
+	// TTL is how long the message may wait, instead of Overflow.TTL if it is not 0.
+	TTL time.Duration
+}
+
+// Send sends a text or binary message. It never blocks. payload is copied before Send returns. That a text
 // is valid UTF-8 is up to the caller: a peer fails the connection if it is not.
 //
-// The error is ErrClosed, ErrBufferFull, ErrMessageOpen or ErrOpcode, and then nothing was
+// The error is ErrClosed, ErrBufferFull, ErrTooSlow, ErrMemory, ErrMessageOpen or ErrOpcode, and then nothing was
 // sent. Messages that one goroutine sends arrive in its order.
-func (c Conn) Send(op codec.Opcode, payload []byte) error {
+func (c Conn) Send(op codec.Opcode, payload []byte) (Sent, error) {
+	return send(c, op, payload, Delivery{})
+}
+
+// SendText is Send for a text message in a string.
+func (c Conn) SendText(text string) (Sent, error) {
+	return send(c, codec.OpcodeText, text, Delivery{})
+}
+
+// SendWith is Send for a message that may be dropped or replaced while it waits.
+func (c Conn) SendWith(op codec.Opcode, payload []byte, d Delivery) (Sent, error) {
+	return send(c, op, payload, d)
+}
+
+func send[T []byte | string](c Conn, op codec.Opcode, payload T, d Delivery) (Sent, error) {
+	if op != codec.OpcodeText && op != codec.OpcodeBinary {
+		return Sent{}, ErrOpcode
+	}
+	if c.loop == nil {
+		return Sent{}, ErrClosed
+	}
+	return sendFrame(c.loop, c.token, &outgoing{op: op, fin: true, from: sendOpen, to: sendOpen, delivery: d}, payload)
+}
+
+// SendWait is Send for goroutines that may wait: it blocks until there is room for the message, whatever the
+// overflow policy, or until ctx is done. It must not be called on a loop, which is to say in a callback unless
+// Server.Workers is set. The error is that of ctx, ErrClosed, ErrMessageOpen or
+// ErrOpcode, or ErrBufferFull for a message that can never fit.
+func (c Conn) SendWait(ctx context.Context, op codec.Opcode, payload []byte) error {
 	if op != codec.OpcodeText && op != codec.OpcodeBinary {
 		return ErrOpcode
 	}
 	if c.loop == nil {
 		return ErrClosed
 	}
-	return sendFrame(c.loop, c.token, true, op, payload, sendOpen, sendOpen)
-}
-
-// SendText is Send for a text message in a string.
-func (c Conn) SendText(text string) error {
-	if c.loop == nil {
-		return ErrClosed
-	}
-	return sendFrame(c.loop, c.token, true, codec.OpcodeText, text, sendOpen, sendOpen)
+	return sendWait(ctx, c, &outgoing{op: op, fin: true, from: sendOpen, to: sendOpen}, payload)
 }
 
 // Ping sends a ping with a payload of at most 125 bytes (RFC 6455 section 5.5.2).
@@ -84,6 +126,60 @@ func (c Conn) Abort() {
 	}
 }
 
+// Pause holds the messages of the connection back until Resume: called in a callback of the connection, none comes after
+// it. Pings are answered and closing handshakes completed meanwhile, as long as no more than
+// Server.MaxInFlightBytes were held back; beyond that the connection is not read. When the connection ends, what was
+// held back is delivered, and then Events.Close is called.
+func (c Conn) Pause() { c.setPaused(true, orderPause) }
+
+// Resume delivers what Pause held back, and what comes after.
+func (c Conn) Resume() { c.setPaused(false, orderResume) }
+
+func (c Conn) setPaused(paused bool, kind orderKind) {
+	if c.loop == nil {
+		return
+	}
+	l := c.loop
+	l.mu.Lock()
+	s := l.sendingOf(c.token)
+	if s == nil || s.inbox == 0 && !paused {
+		l.mu.Unlock()
+		return
+	}
+	b := l.inboxOf(c.token, s)
+	b.paused = paused
+	start := l.startInbox(b)
+	l.order(c.token, kind)
+	l.mu.Unlock()
+	if start {
+		l.server.workers.submit(b)
+	}
+	l.driver.Wake()
+}
+
+// SetOverflow gives the connection a policy of its own instead of Server.Overflow. The error is ErrClosed, or
+// that of a policy that cannot be used; a server knows at most 255 different ones.
+func (c Conn) SetOverflow(o Overflow) error {
+	if c.loop == nil {
+		return ErrClosed
+	}
+	if err := o.check(); err != nil {
+		return err
+	}
+	number, ok := c.loop.server.internOverflow(o)
+	if !ok {
+		return errOverflows
+	}
+	c.loop.mu.Lock()
+	defer c.loop.mu.Unlock()
+	s := c.loop.sendingOf(c.token)
+	if s == nil {
+		return ErrClosed
+	}
+	s.overflow = number
+	return nil
+}
+
 // Buffered is the number of bytes that wait in the engine to be sent, frame headers
 // included.
 func (c Conn) Buffered() int {
@@ -92,15 +188,40 @@ func (c Conn) Buffered() int {
 	}
 	c.loop.mu.Lock()
 	defer c.loop.mu.Unlock()
-	s := c.loop.sendingOf(c.token)
+	if s := c.loop.sendingOf(c.token); s != nil {
+		return c.loop.waiting(s)
+	}
+	return 0
+}
+
+// ConnStats are the figures of one connection.
+type ConnStats struct {
+	Buffered int           // bytes that wait in the engine, as Conn.Buffered
+	Unsent   int           // bytes that the system has and the peer has not acknowledged
+	Dropped  int           // messages that were dropped or refused for want of room
+	RTT      time.Duration // the system's smoothed round-trip time; 0 where it has none
+}
+
+// Stats asks the engine and the system about the connection. The error is ErrClosed, or the system's.
+func (c Conn) Stats() (ConnStats, error) {
+	if c.loop == nil {
+		return ConnStats{}, ErrClosed
+	}
+	l := c.loop
+	l.mu.Lock()
+	s := l.sendingOf(c.token)
 	if s == nil {
-		return 0
+		l.mu.Unlock()
+		return ConnStats{}, ErrClosed
 	}
-	waiting := int(s.queued)
-	if s.entry != 0 {
-		waiting += int(c.loop.outbox.entries[s.entry-1].size)
+	stats := ConnStats{Buffered: l.waiting(s), Dropped: int(s.dropped)}
+	l.mu.Unlock()
+	socket, err := l.driver.Socket(c.token)
+	if errors.Is(err, poller.ErrClosed) {
+		return ConnStats{}, ErrClosed
 	}
-	return waiting
+	stats.Unsent, stats.RTT = socket.Unsent, socket.RTT
+	return stats, err
 }
 
 // Subprotocol is the one agreed in the opening handshake, or "".
@@ -137,7 +258,13 @@ func (c Conn) Data() any {
 	}
 	c.loop.mu.Lock()
 	defer c.loop.mu.Unlock()
-	if c.loop.sendingOf(c.token) == nil || int(c.token.Slot()) >= c.loop.data.Len() {
+	if c.loop.sendingOf(c.token) == nil {
+		if b := c.loop.lingering[c.token]; b != nil {
+			return b.data
+		}
+		return nil
+	}
+	if int(c.token.Slot()) >= c.loop.data.Len() {
 		return nil
 	}
 	return *c.loop.data.At(c.token.Slot())

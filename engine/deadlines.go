@@ -1,80 +1,282 @@
 package engine
 
-import "time"
+import (
+	"time"
 
-// A deadlines list holds the connections of a loop that wait for the same kind of
-// thing, and so for the same length of time: the one that entered first is due
-// first. It links sessions by slot, without memory of its own.
-type deadlines struct {
-	after       time.Duration
-	first, last uint32 // slot+1, 0 for none
-}
+	"github.com/wsloop/wsloop/codec"
+	"github.com/wsloop/wsloop/poller"
+)
 
-// deadline is a session's place in at most one list.
-type deadline struct {
-	at         uint32 // in milliseconds of the loop's clock, which wraps after 49 days
-	prev, next uint32 // slot+1, 0 for none
-	list       uint8  // deadlineKind of the list it is in
-}
+// Never, as a timeout, switches a deadline off.
+const Never time.Duration = 1<<63 - 1
 
-type deadlineKind = uint8
+// Deadline names what a connection took too long for.
+type Deadline uint8
 
 const (
-	noDeadline deadlineKind = iota
-	handshakeDeadline
-	closeDeadline
+	// HandshakeDeadline is Server.HandshakeTimeout.
+	HandshakeDeadline Deadline = iota + 1
+	// IdleDeadline is Server.IdleTimeout.
+	IdleDeadline
+	// PongDeadline is Server.PongTimeout.
+	PongDeadline
+	// WriteDeadline is Server.WriteTimeout.
+	WriteDeadline
+	// LifetimeDeadline is Server.MaxLifetime.
+	LifetimeDeadline
+	// CloseDeadline is Server.CloseTimeout.
+	CloseDeadline
 	deadlineKinds
 )
 
-func millis(t time.Duration) uint32 { return uint32(t / time.Millisecond) }
-
-// expect puts a session into the list of kind, taking it out of where it was.
-func (l *loop) expect(slot uint32, kind deadlineKind) {
-	s := l.sessions.At(slot)
-	l.relax(slot)
-	if kind == noDeadline {
-		return
-	}
-	d := &l.deadlines[kind]
-	s.deadline = deadline{at: millis(l.driver.Now() + d.after), prev: d.last, list: kind}
-	if d.last != 0 {
-		l.sessions.At(d.last - 1).deadline.next = slot + 1
-	} else {
-		d.first = slot + 1
-	}
-	d.last = slot + 1
+var deadlineNames = [deadlineKinds]string{
+	HandshakeDeadline: "handshake", IdleDeadline: "idle", PongDeadline: "pong",
+	WriteDeadline: "write", LifetimeDeadline: "lifetime", CloseDeadline: "close",
 }
 
-// relax takes a session out of its list.
-func (l *loop) relax(slot uint32) {
-	own := &l.sessions.At(slot).deadline
-	if own.list == noDeadline {
-		return
+// String names the deadline.
+func (d Deadline) String() string {
+	if d > 0 && d < deadlineKinds {
+		return deadlineNames[d]
 	}
-	d := &l.deadlines[own.list]
-	if own.prev != 0 {
-		l.sessions.At(own.prev - 1).deadline.next = own.next
-	} else {
-		d.first = own.next
-	}
-	if own.next != 0 {
-		l.sessions.At(own.next - 1).deadline.prev = own.prev
-	} else {
-		d.last = own.prev
-	}
-	*own = deadline{}
+	return "unknown"
 }
 
-// due takes the next session out of a list whose time has come.
-func (l *loop) due(kind deadlineKind, now time.Duration) (slot uint32, ok bool) {
-	first := l.deadlines[kind].first
-	if first == 0 {
-		return 0, false
+// TimeoutError is the reason of a connection that a deadline ended. It matches
+// ErrTimeout.
+type TimeoutError struct {
+	Deadline Deadline
+}
+
+// Error names the deadline.
+func (e *TimeoutError) Error() string { return "engine: " + e.Deadline.String() + " deadline passed" }
+
+// Is says whether target is ErrTimeout.
+func (e *TimeoutError) Is(target error) bool { return target == ErrTimeout }
+
+// Timeout makes it a timeout for package net.
+func (e *TimeoutError) Timeout() bool { return true }
+
+// deadlineTicks are the deadlines in force, in ticks; 0 means none.
+type deadlineTicks struct {
+	handshake, close, idle, ping, pong, write, lifetime uint32
+}
+
+// minProgress is what a peer has to take of what waits for it in each WriteTimeout, unless it takes
+// all.
+const minProgress = 4 << 10
+
+// Tick implements poller.Handler.
+func (l *loop) Tick(now time.Duration) {
+	l.nameGoroutine()
+	if last := l.wheel.last; last != 0 {
+		l.noteLag(max(now-last-tick, 0))
 	}
-	slot = first - 1
-	if int32(l.sessions.At(slot).deadline.at-millis(now)) > 0 {
-		return 0, false
+	ticks := l.wheel.advance(now)
+	for range ticks {
+		l.serve()
 	}
-	l.relax(slot)
-	return slot, true
+	l.now.Store(l.wheel.now)
+	l.relievePauses()
+	l.trim()
+}
+
+// expect gives a connection a deadline that holds until the next call, whatever it does.
+func (l *loop) expect(slot, ticks uint32) {
+	l.unschedule(slot)
+	if ticks != 0 {
+		l.schedule(slot, l.wheel.now+ticks)
+	}
+}
+
+// expire deals with a connection for which the wheel has come to its tick.
+func (l *loop) expire(slot uint32) {
+	t, s := l.tokenOf(slot), l.sessions.At(slot)
+	switch s.phase {
+	case phaseOpening:
+		l.server.counters.timeouts[HandshakeDeadline].Add(1)
+		l.timeoutHead(t, s)
+	case phaseOpen:
+		l.review(t, s)
+	default:
+		l.timeOut(t, CloseDeadline)
+	}
+}
+
+// timeOut cuts a connection off.
+func (l *loop) timeOut(t poller.Token, d Deadline) {
+	l.server.counters.timeouts[d].Add(1)
+	l.driver.Close(t, &TimeoutError{d})
+}
+
+// review looks which deadlines of an open connection have passed, and schedules the next look.
+func (l *loop) review(t poller.Token, s *session) {
+	d, now := &l.settings.deadlines, l.wheel.now
+	if s.pauses != 0 {
+		l.reviewRate(t, s)
+		s.heard, s.spoke = now, now
+	}
+	a := agenda{now, wheelBuckets}
+	switch {
+	case s.flags&flagExpires != 0 && a.passed(s.expires, 0):
+		l.outlive(t, s)
+		return
+	case s.flags&flagStalled != 0 && !l.reviewStall(t, s, &a):
+		l.timeOut(t, WriteDeadline)
+		return
+	case d.idle != 0 && a.passed(s.spoke, d.idle):
+		l.server.counters.timeouts[IdleDeadline].Add(1)
+		l.goAway(t, s, codec.StatusGoingAway, "idle", &TimeoutError{IdleDeadline})
+		return
+	case d.ping != 0 && !l.reviewPing(t, s, &a):
+		l.timeOut(t, PongDeadline)
+		return
+	}
+	if s.pauses&pauseRate != 0 {
+		a.next = 1
+	}
+	if a.next < wheelBuckets || d.any() {
+		l.schedule(t.Slot(), now+a.next)
+	}
+}
+
+// An agenda finds the earliest of several deadlines.
+type agenda struct {
+	now, next uint32 // next is in ticks from now
+}
+
+// passed says whether a deadline has passed, and takes it into account if not.
+func (a *agenda) passed(since, after uint32) bool {
+	left := int32(since + after - a.now)
+	if left > 0 {
+		a.next = min(a.next, uint32(left))
+	}
+	return left <= 0
+}
+
+func (d *deadlineTicks) any() bool { return d.idle|d.ping|d.lifetime != 0 }
+
+// reviewPing pings a peer that has been silent, and says whether it is still taken for alive. Behind
+// output that waits, a ping and its pong would come late: such a peer is judged by its progress.
+func (l *loop) reviewPing(t poller.Token, s *session, a *agenda) (alive bool) {
+	d := &l.settings.deadlines
+	if s.flags&flagStalled != 0 {
+		s.flags &^= flagPinged
+		s.heard = l.wheel.now
+	}
+	if s.flags&flagPinged != 0 && int32(s.heard-s.pinged) < 0 {
+		if !a.passed(s.pinged, d.pong) {
+			return true
+		}
+		return l.watchUnsent(t, s, a)
+	}
+	s.flags &^= flagPinged
+	if a.passed(s.heard, d.ping) {
+		s.flags |= flagPinged
+		s.pinged = l.wheel.now
+		_ = l.sendControl(t, codec.OpcodePing, nil)
+		a.passed(s.pinged, d.pong)
+	}
+	return true
+}
+
+// watchUnsent puts off the end of a peer that has not answered its ping if that may still be on its way behind
+// bytes that the system has yet to send. Then the progress of those counts.
+func (l *loop) watchUnsent(t poller.Token, s *session, a *agenda) (alive bool) {
+	if state, err := l.driver.Socket(t); err != nil || state.Unsent <= minProgress || l.settings.deadlines.write == 0 {
+		return false
+	}
+	s.flags = s.flags&^(flagPinged|flagJudged) | flagStalled
+	s.stalled = l.wheel.now
+	return l.reviewStall(t, s, a)
+}
+
+// stall begins to watch the progress of a connection whose output waits.
+func (l *loop) stall(t poller.Token) {
+	s := l.find(t)
+	if s == nil || s.flags&flagStalled != 0 || s.phase != phaseOpen {
+		return
+	}
+	s.flags = s.flags&^flagJudged | flagStalled
+	s.stalled = l.wheel.now
+	if l.settings.deadlines.write != 0 {
+		l.schedule(t.Slot(), l.wheel.now+1)
+	}
+}
+
+// reviewStall says whether a peer whose output waits has taken enough of it lately. The first look
+// only notes how far it has come, so that a short wait costs no system call.
+func (l *loop) reviewStall(t poller.Token, s *session, a *agenda) (alive bool) {
+	write := l.settings.deadlines.write
+	if write == 0 || s.flags&flagJudged != 0 && !a.passed(s.stalled, write) {
+		return true
+	}
+	state, err := l.driver.Socket(t)
+	if err != nil {
+		return true // the loop is about to hear of it
+	}
+	waiting := uint32(l.driver.Pending(t) + state.Unsent)
+	acked := s.wrote - waiting
+	if s.flags&flagJudged != 0 && waiting != 0 && acked-s.acked < minProgress {
+		return false
+	}
+	s.acked, s.stalled = acked, l.wheel.now
+	s.flags |= flagJudged
+	if waiting == 0 {
+		s.flags &^= flagStalled | flagJudged
+		return true
+	}
+	a.passed(s.stalled, write)
+	return true
+}
+
+// outlive closes a connection that has lived long enough, or whose turn it is to leave.
+func (l *loop) outlive(t poller.Token, s *session) {
+	s.flags &^= flagExpires
+	if s.flags&flagLeaves != 0 {
+		l.goAway(t, s, l.server.drainCode(), "", nil)
+		return
+	}
+	l.server.counters.timeouts[LifetimeDeadline].Add(1)
+	l.goAway(t, s, codec.StatusGoingAway, "lifetime", &TimeoutError{LifetimeDeadline})
+}
+
+// goAway begins the closing handshake from our side, behind what was sent before.
+func (l *loop) goAway(t poller.Token, s *session, code codec.StatusCode, reason string, why error) {
+	if why != nil {
+		l.closureOf(t, s).Err = why
+	}
+	var payload [codec.MaxControlPayload]byte
+	if frame, err := codec.AppendClose(payload[:0], code, reason); err == nil {
+		_ = l.sendClose(t, frame, false)
+	}
+	l.unpause(t, s)
+	s.phase = phaseClosing
+	l.expect(t.Slot(), l.settings.deadlines.close)
+}
+
+// reviewRate reads a connection again that was paused for a rate.
+func (l *loop) reviewRate(t poller.Token, s *session) {
+	if s.pauses&pauseRate == 0 {
+		return
+	}
+	s.meter.leak(&l.settings.rates, l.wheel.now)
+	if s.meter.within(&l.settings.rates) {
+		l.resume(t, s, pauseRate)
+	}
+}
+
+// startDeadlines gives a connection that has just been opened its place in the wheel.
+func (l *loop) startDeadlines(t poller.Token, s *session) {
+	d, now := &l.settings.deadlines, l.wheel.now
+	s.heard, s.spoke = now, now
+	s.meter = meter{leaked: now}
+	l.unschedule(t.Slot())
+	if d.lifetime != 0 {
+		s.flags |= flagExpires
+		s.expires = now + d.lifetime - l.random.Uint32N(d.lifetime/10+1)
+	}
+	if d.any() {
+		l.review(t, s)
+	}
 }

@@ -9,6 +9,17 @@ var (
 	// ErrBufferFull reports that a message was refused because too much waits to
 	// be sent (Server.MaxBufferedBytes). Nothing of it was sent.
 	ErrBufferFull = errors.New("engine: too many bytes wait to be sent")
+	// ErrTooSlow reports that the connection was closed because too much waits to be sent
+	// (OverflowClose). It is the reason of such connections too.
+	ErrTooSlow = errors.New("engine: peer does not read fast enough")
+	// ErrMemory reports that the server's memory budget is used up (Server.MaxMemoryBytes). From
+	// Send it means that the message was refused; as the reason of a connection, that
+	// it was closed because it held much, or needed more.
+	ErrMemory = errors.New("engine: memory budget is used up")
+	// ErrRate is the reason of connections that exceeded a rate (RateClose).
+	ErrRate = errors.New("engine: peer sends too fast")
+	// ErrTooMany is the reason of connections for which there was no place (Server.MaxConnections).
+	ErrTooMany = errors.New("engine: too many connections")
 	// ErrMessageOpen reports that the connection is sending a message through a
 	// MessageWriter, so that another message cannot begin.
 	ErrMessageOpen = errors.New("engine: a message is being sent in fragments")
@@ -19,12 +30,14 @@ var (
 	ErrControlTooLong = errors.New("engine: control frame longer than 125 bytes")
 	// ErrServerClosed is returned by Serve after Shutdown or Close.
 	ErrServerClosed = errors.New("engine: server closed")
-	// ErrTimeout is the reason of connections that a deadline ended.
+	// ErrTimeout is the reason of connections that a deadline ended: a *TimeoutError says which.
 	ErrTimeout = errors.New("engine: deadline passed")
 	// ErrAborted is the reason of connections that Conn.Abort ended.
 	ErrAborted = errors.New("engine: connection aborted")
-	// errProtocols refuses a handshake whose subprotocol finds no number.
-	errProtocols = errors.New("engine: more than 255 subprotocols agreed")
 	// ErrPanic is the reason of connections that a panic in a callback ended.
 	ErrPanic = errors.New("engine: panic in a callback")
+	// errProtocols refuses a handshake whose subprotocol finds no number.
+	errProtocols = errors.New("engine: more than 255 subprotocols agreed")
+	// errOverflows refuses a policy that finds no number.
+	errOverflows = errors.New("engine: more than 255 different overflow policies")
 )

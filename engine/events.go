@@ -6,8 +6,8 @@ import (
 )
 
 // Events are the callbacks of a Server. A nil function means not wanted. They run
-// on the loop of their connection and must not block; see the package
-// documentation.
+// on the loop of their connection and must not block, or with Server.Workers, but for Upgrade and
+// Plain, on a worker and may; see the package documentation.
 type Events struct {
 	// Upgrade sees a valid opening handshake before it is answered, and may
 	// refuse it or add to the answer. r and w are valid until it returns. c can be
@@ -29,6 +29,9 @@ type Events struct {
 	Ping func(c Conn, payload []byte)
 	// Pong brings a pong, asked for or not. payload is valid until it returns.
 	Pong func(c Conn, payload []byte)
+	// Drained says that all has been written that waited because the peer was slow: after
+	// Send returned a Sent.Queued above 0 the connection takes messages at once again.
+	Drained func(c Conn)
 	// Close says that the connection is gone. c is inert but for Data.
 	Close func(c Conn, how Closure)
 }
@@ -57,8 +60,8 @@ type Closure struct {
 	Code codec.StatusCode
 	// Reason is that of the peer's Close frame.
 	Reason string
-	// Err is nil after a closing handshake. Otherwise it says why there was none: a
-	// *codec.ProtocolError, ErrTimeout, ErrAborted, ErrPanic, io.EOF, or what
-	// the system reported.
+	// Err is nil after a closing handshake that the peer or the application began. Otherwise it
+	// says what ended the connection: a *codec.ProtocolError, a *TimeoutError, ErrTooSlow, ErrRate, ErrMemory,
+	// ErrAborted, ErrPanic, io.EOF, or what the system reported.
 	Err error
 }

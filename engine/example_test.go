@@ -16,7 +16,7 @@ func Example() {
 		Addr: "localhost:8080",
 		Events: engine.Events{
 			Message: func(c engine.Conn, op codec.Opcode, payload []byte) {
-				if err := c.Send(op, payload); err != nil {
+				if _, err := c.Send(op, payload); err != nil {
 					_ = c.Close(codec.StatusTryAgainLater, "too slow")
 				}
 			},
@@ -38,7 +38,7 @@ func ExampleEvents_upgrade() {
 			c.SetData(&user{name: string(token)})
 		},
 		Message: func(c engine.Conn, op codec.Opcode, payload []byte) {
-			_ = c.SendText("hello, " + c.Data().(*user).name)
+			_, _ = c.SendText("hello, " + c.Data().(*user).name)
 		},
 	}
 	_ = engine.Server{Events: events}

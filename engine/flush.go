@@ -6,8 +6,17 @@ import "github.com/wsloop/wsloop/poller"
 // write per connection. The outbox and its spare change places, so that the lock is not
 // held while writing.
 func (l *loop) Flush() {
+	l.beat.Add(1)
 	l.heedShutdown()
-	l.applyEnds()
+	l.applyOrders()
+	if len(l.resumed) > 0 {
+		l.unload()
+	}
+	l.flushOutbox()
+	l.govern()
+}
+
+func (l *loop) flushOutbox() {
 	box := &l.flushing
 	l.mu.Lock()
 	if len(l.outbox.entries) == 0 {
@@ -30,27 +39,41 @@ func (l *loop) Flush() {
 
 	l.mu.Lock()
 	for i := range box.entries {
-		e := &box.entries[i]
-		if s := l.sendingOf(e.token); s != nil {
-			s.queued = e.pending
-		}
+		l.noteQueue(box.entries[i].token, box.entries[i].pending)
 	}
 	l.mu.Unlock()
 
 	for i := range box.entries {
 		if e := &box.entries[i]; e.pending == 0 {
-			l.allSent(e.token)
+			l.advance(e.token)
+		} else {
+			l.stall(e.token)
 		}
 	}
 	box.reset()
 }
 
+// noteQueue notes what the driver's queue holds after a write. A peer that left
+// bytes there is slow. loop.mu is held.
+func (l *loop) noteQueue(t poller.Token, pending uint32) {
+	s := l.sendingOf(t)
+	if s == nil {
+		return
+	}
+	s.queued, s.slow = pending, pending > 0
+	if s.slow {
+		l.backlogOf(t, s)
+	}
+}
+
 // write hands the driver what one connection has in the outbox.
 func (l *loop) write(box *outbox, e *entry) {
-	if e.first == e.last {
+	switch {
+	case e.first == noRun:
+	case e.first == e.last:
 		r := box.runs[e.first]
 		l.driver.Write(e.token, box.bytes[r.start:r.end])
-	} else {
+	default:
 		l.vec = l.vec[:0]
 		for i := e.first; i != noRun; i = box.runs[i].next {
 			l.vec = append(l.vec, box.bytes[box.runs[i].start:box.runs[i].end])
@@ -59,6 +82,75 @@ func (l *loop) write(box *outbox, e *entry) {
 		clear(l.vec)
 	}
 	e.pending = uint32(l.driver.Pending(e.token))
+	if s := l.find(e.token); s != nil {
+		s.wrote += e.size
+	}
+}
+
+// advance writes from the backlog until the socket is full. The driver's queue of the connection is
+// empty.
+func (l *loop) advance(t poller.Token) {
+	for {
+		l.mu.Lock()
+		s := l.sendingOf(t)
+		if s == nil || s.entry != 0 {
+			// What is in the outbox comes first: its flush goes on from here.
+			l.mu.Unlock()
+			return
+		}
+		if s.backlog == 0 {
+			l.mu.Unlock()
+			l.allSent(t)
+			return
+		}
+		b := l.backlogs[s.backlog]
+		var size, expired int
+		l.batch, size, expired = b.take(l.batch[:0], commitBytes, l.wheel.now, &l.pool)
+		l.countDropped(s, &l.server.counters.expired, expired)
+		if size == 0 {
+			l.dropBacklog(s)
+			l.mu.Unlock()
+			l.drained(t)
+			return
+		}
+		s.queued = uint32(size)
+		l.mu.Unlock()
+		if l.writeBatch(t, size) > 0 {
+			l.stall(t)
+			return
+		}
+	}
+}
+
+// writeBatch writes what advance took, and returns what is left of it in the driver's queue.
+func (l *loop) writeBatch(t poller.Token, size int) (pending int) {
+	l.vec = append(l.vec[:0], l.batch...)
+	l.driver.Writev(t, l.vec)
+	clear(l.vec)
+	l.sessions.At(t.Slot()).wrote += uint32(size)
+	pending = l.driver.Pending(t)
+	l.mu.Lock()
+	for i, frame := range l.batch {
+		l.pool.Put(frame)
+		l.batch[i] = nil
+	}
+	l.noteQueue(t, uint32(pending))
+	if s := l.sendingOf(t); s != nil && s.backlog != 0 {
+		l.backlogs[s.backlog].wake()
+	}
+	l.mu.Unlock()
+	return pending
+}
+
+// drained says that a connection that had a backlog has none any more.
+func (l *loop) drained(t poller.Token) {
+	s := l.sessions.At(t.Slot())
+	s.flags &^= flagStalled | flagJudged
+	if s.phase == phaseOpen && l.events.Drained != nil {
+		defer l.recoverPanic(t)
+		l.tell(t, s, job{kind: jobDrained})
+	}
+	l.allSent(t)
 }
 
 // Progress implements poller.Handler.
@@ -66,6 +158,9 @@ func (l *loop) Progress(t poller.Token, pending int) {
 	l.mu.Lock()
 	if s := l.sendingOf(t); s != nil {
 		s.queued = uint32(pending)
+		if s.backlog != 0 {
+			l.backlogs[s.backlog].wake()
+		}
 	}
 	l.mu.Unlock()
 }
@@ -73,29 +168,12 @@ func (l *loop) Progress(t poller.Token, pending int) {
 // Drained implements poller.Handler.
 func (l *loop) Drained(t poller.Token) {
 	l.mu.Lock()
-	more := false
 	if s := l.sendingOf(t); s != nil {
-		s.queued = 0
-		more = s.entry != 0
+		s.queued, s.slow = 0, false
+		if s.backlog != 0 {
+			l.backlogs[s.backlog].wake()
+		}
 	}
 	l.mu.Unlock()
-	if !more {
-		l.allSent(t)
-	}
-}
-
-// minOutboxBytes is kept whatever the traffic.
-const minOutboxBytes = 64 << 10
-
-func (b *outbox) reset() {
-	b.most = max(b.most, len(b.bytes))
-	b.bytes, b.runs, b.entries = b.bytes[:0], b.runs[:0], b.entries[:0]
-}
-
-// trim gives back what a burst left behind and the last interval did not need.
-func (b *outbox) trim() {
-	if len(b.entries) == 0 && cap(b.bytes) > 4*b.most+minOutboxBytes {
-		*b = outbox{}
-	}
-	b.most = 0
+	l.advance(t)
 }

@@ -53,15 +53,20 @@ func (d *idleDriver) Pause(poller.Token)        {}
 func (d *idleDriver) Resume(poller.Token)       {}
 func (d *idleDriver) Close(poller.Token, error) {}
 func (d *idleDriver) Wake()                     {}
+func (d *idleDriver) Held(poller.Token) int     { return 0 }
+
+func (d *idleDriver) Socket(poller.Token) (poller.SocketState, error) {
+	return poller.SocketState{}, nil
+}
 
 func (d *idleDriver) RemoteAddr(poller.Token) (netip.AddrPort, error) {
 	return netip.AddrPort{}, poller.ErrClosed
 }
 
 // The slabs of sessions are not looked at by the garbage collector, and an idle connection costs
-// about a hundred bytes: both hold only while this does.
+// about 150 bytes with the driver's 16: both hold only while this does.
 func TestSessionIsSmallAndWithoutPointers(t *testing.T) {
-	if size := unsafe.Sizeof(session{}); size > 96 {
+	if size := unsafe.Sizeof(session{}); size > 136 {
 		t.Errorf("a session takes %d bytes", size)
 	}
 	if at := pointerIn(reflect.TypeFor[session]()); at != "" {

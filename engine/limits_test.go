@@ -58,7 +58,7 @@ func TestDefaultLimits(t *testing.T) {
 	if m.over(c) {
 		t.Error("the handshake timeout came early")
 	}
-	m.pass(time.Millisecond)
+	m.pass(2 * tick)
 	if !m.over(c) {
 		t.Error("the handshake timeout did not come")
 	}

@@ -1,9 +1,9 @@
 package engine
 
 import (
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/wsloop/wsloop/codec"
 	"github.com/wsloop/wsloop/handshake"
@@ -17,42 +17,71 @@ type loop struct {
 	driver   poller.Loop
 	settings *options
 	events   *Events
+	random   *rand.Rand
 
-	deadlines [deadlineKinds]deadlines
+	wheel     wheel
 	rares     []*rare // index 0 is not used
 	freeRares []uint32
 	buffers   poller.Buffers // for heads and messages in pieces
 	shut      bool           // the server is shutting down, and this loop has heeded it
+	starved   int            // connections that pauseMemory holds
+
 
 	// Scratch space of the opening handshake.
 	request      handshake.Request
 	response     handshake.Response
 	acceptance   handshake.Acceptance
 	page         Page
+	header       handshake.Header
 	scratch      []byte
 	freeRequests []*handshake.Request
 
-	flushing outbox   // being written; changes places with outbox
-	vec      [][]byte // for one Writev
-	endsNow  []ending
+	flushing   outbox   // being written; changes places with outbox
+	vec        [][]byte // for one Writev
+	batch      [][]byte // frames on their way out of a backlog
+	ordersNow  []order
+	resumed    []poller.Token // connections whose inbox is to be delivered by the loop
+	resumedNow []poller.Token
+	holders    []holder
 
-	ended atomic.Bool // ends is not empty
+	now       atomic.Uint32          // wheel.now for other goroutines
+	beat      atomic.Uint64          // turns, for the watchdog
+	lag       atomic.Int64           // how late the last tick was, in nanoseconds
+	goroutine atomic.Pointer[string] // how stacks name the loop's
+	ordered   atomic.Bool            // orders is not empty
 
 	// mu guards what follows and the field sending of every session. It is never held
 	// over a system call or a callback.
-	mu       sync.Mutex
-	sessions poller.Slab[session] // grown by the loop alone
-	data     poller.Slab[any]     // user data, grown at the first use
-	outbox   outbox
-	ends     []ending
+	mu           sync.Mutex
+	sessions     poller.Slab[session] // grown by the loop alone
+	data         poller.Slab[any]     // user data, grown at the first use
+	outbox       outbox
+	orders       []order
+	pool         poller.Buffers // for backlogs and inboxes
+	backlogs     []*backlog     // index 0 is not used
+	freeBacklogs []uint32
+	inboxes      []*inbox // index 0 is not used
+	freeInboxes  []uint32
+	lingering    map[poller.Token]*inbox // of connections that ended before their callbacks had run
 }
 
 var _ poller.Handler = (*loop)(nil)
 
+// maxBatch is how many frames of a backlog one write takes.
+const maxBatch = 64
+
 func newLoop(s *Server, driver poller.Loop) *loop {
-	l := &loop{server: s, driver: driver, settings: s.settings, events: &s.Events, rares: make([]*rare, 1)}
-	l.deadlines[handshakeDeadline].after = s.settings.handshakeTimeout
-	l.deadlines[closeDeadline].after = s.settings.closeTimeout
+	l := &loop{
+		server: s, driver: driver, settings: s.settings, events: &s.Events,
+		random: rand.New(rand.NewPCG(s.settings.seed, uint64(driver.Index()))),
+		rares:  make([]*rare, 1), backlogs: make([]*backlog, 1), inboxes: make([]*inbox, 1),
+		batch: make([][]byte, 0, maxBatch),
+	}
+	l.buffers.Meter, l.pool.Meter = &s.budget.held, &s.budget.held
+	l.outbox.meter, l.flushing.meter = &s.budget.held, &s.budget.held
+	if s.workers != nil {
+		l.lingering = make(map[poller.Token]*inbox)
+	}
 	return l
 }
 
@@ -72,64 +101,80 @@ func (l *loop) find(t poller.Token) *session {
 // Open implements poller.Handler: a connection was accepted, and its request head is
 // awaited.
 func (l *loop) Open(t poller.Token) {
-	l.server.live.Add(1)
+	l.nameGoroutine()
+	live := l.server.live.Add(1)
 	l.sessions.Grow(t.Slot())
 	s := l.sessions.At(t.Slot())
 	s.phase = phaseOpening
 	l.mu.Lock()
 	s.sending = sending{generation: t.Generation()}
 	l.mu.Unlock()
-	l.expect(t.Slot(), handshakeDeadline)
+	l.expect(t.Slot(), l.settings.deadlines.handshake)
 	if l.shut {
 		l.refuseLate(t, s)
+		return
 	}
+	l.admit(t, s, live)
 }
 
-// Tick implements poller.Handler.
-func (l *loop) Tick(now time.Duration) {
-	for {
-		slot, ok := l.due(handshakeDeadline, now)
-		if !ok {
-			break
-		}
-		l.server.counters.timeouts.Add(1)
-		l.timeoutHead(l.tokenOf(slot), l.sessions.At(slot))
+// nameGoroutine notes on which goroutine the loop runs, for the watchdog.
+func (l *loop) nameGoroutine() {
+	if l.goroutine.Load() == nil {
+		name := goroutineName()
+		l.goroutine.Store(&name)
 	}
-	for {
-		slot, ok := l.due(closeDeadline, now)
-		if !ok {
-			break
-		}
-		l.server.counters.timeouts.Add(1)
-		l.driver.Close(l.tokenOf(slot), ErrTimeout)
-	}
-	l.buffers.Trim()
-	l.mu.Lock()
-	l.outbox.trim()
-	l.mu.Unlock()
-	l.flushing.trim()
 }
 
 func (l *loop) tokenOf(slot uint32) poller.Token {
 	return poller.MakeToken(slot, l.sessions.At(slot).sending.generation)
 }
 
-// heedShutdown begins the closing handshake of every connection, once, when the server
-// shuts down (RFC 6455 section 7.4.1, 1001).
+// trim gives back what bursts left behind.
+func (l *loop) trim() {
+	l.mu.Lock()
+	l.outbox.trim()
+	l.pool.Trim()
+	l.mu.Unlock()
+	l.flushing.trim()
+	l.buffers.Trim()
+}
+
+// heedShutdown gives every connection its place in the drain, once, when the server
+// shuts down.
 func (l *loop) heedShutdown() {
 	if l.shut || !l.server.shuttingDown.Load() {
 		return
 	}
 	l.shut = true
-	var payload [2]byte
-	goingAway, _ := codec.AppendClose(payload[:0], codec.StatusGoingAway, "")
+	window := l.server.drainTicks.Load()
 	for slot := range uint32(l.sessions.Len()) {
 		s := l.sessions.At(slot)
-		switch s.phase {
-		case phaseOpening:
+		switch {
+		case s.phase == phaseOpening:
 			l.refuseLate(l.tokenOf(slot), s)
-		case phaseOpen:
-			_ = l.sendClose(l.tokenOf(slot), goingAway, true)
+		case s.phase == phaseOpen && window == 0:
+			l.goAway(l.tokenOf(slot), s, l.server.drainCode(), "", nil)
+		case s.phase == phaseOpen:
+			s.flags |= flagExpires | flagLeaves
+			s.expires = l.wheel.now + 1 + l.random.Uint32N(window)
+			l.review(l.tokenOf(slot), s)
 		}
 	}
 }
+
+// assembly lends the buffers of messages in pieces, as far as the budget allows.
+type assembly loop
+
+var _ codec.Memory = (*assembly)(nil)
+
+// Grow implements codec.Memory.
+func (a *assembly) Grow(b []byte, need int) []byte {
+	if !a.server.budget.allows(need) {
+		a.server.budget.short.Store(true)
+		return nil
+	}
+	return a.buffers.Grow(b, need)
+}
+
+// Release implements codec.Memory.
+func (a *assembly) Release(b []byte) { a.buffers.Put(b) }

@@ -27,6 +27,8 @@ type memoryConn struct {
 	out        []byte // what the peer has received
 	queue      []byte // what waits until the peer reads
 	stalled    bool   // the peer does not read
+	unsent     int    // what the system would hold besides
+	paused     bool   // the engine does not read
 	finSent    bool
 	ended      bool
 }
@@ -55,8 +57,9 @@ func newEngineLoop(t testing.TB, s *Server, driver poller.Loop) *loop {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.settings, s.idle = settings, make(chan struct{})
-	return newLoop(s, driver)
+	s.configure(settings)
+	s.idle = make(chan struct{})
+	return s.addLoop(driver).(*loop)
 }
 
 // accept brings a connection.
@@ -105,11 +108,13 @@ func (m *memory) turn() {
 	m.bury()
 }
 
-// pass moves the clock and ticks.
+// pass moves the clock, with all the ticks and turns on the way.
 func (m *memory) pass(d time.Duration) {
-	m.now += d
-	m.engine.Tick(m.now)
-	m.turn()
+	for end := m.now + d; m.now < end; {
+		m.now = min(m.now+poller.TickInterval, end)
+		m.engine.Tick(m.now)
+		m.turn()
+	}
 }
 
 // eof brings the peer's FIN.
@@ -212,8 +217,28 @@ func (m *memory) Pending(t poller.Token) int {
 	return 0
 }
 
-func (m *memory) Pause(poller.Token)  {}
-func (m *memory) Resume(poller.Token) {}
+func (m *memory) Pause(t poller.Token) {
+	if c := m.live(t); c != nil {
+		c.paused = true
+	}
+}
+
+func (m *memory) Resume(t poller.Token) {
+	if c := m.live(t); c != nil {
+		c.paused = false
+	}
+}
+
+func (m *memory) Held(t poller.Token) int { return m.Pending(t) }
+
+// Socket says that the peer has acknowledged all that it has received.
+func (m *memory) Socket(t poller.Token) (poller.SocketState, error) {
+	c := m.live(t)
+	if c == nil {
+		return poller.SocketState{}, poller.ErrClosed
+	}
+	return poller.SocketState{Unsent: c.unsent, RTT: time.Millisecond}, nil
+}
 
 func (m *memory) Close(t poller.Token, err error) {
 	if c := m.live(t); c != nil {

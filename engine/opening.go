@@ -25,7 +25,7 @@ func (l *loop) readHead(t poller.Token, s *session, b []byte) (consumed int) {
 		consumed = len(b)
 	case n == 0:
 		if s.rare == 0 {
-			l.keepHead(s, b)
+			l.keepHead(t, s, b)
 		}
 		return len(b)
 	default:
@@ -41,8 +41,8 @@ func (l *loop) readHead(t poller.Token, s *session, b []byte) (consumed int) {
 
 // keepHead moves a head that is not complete out of the loop's scratch space: the
 // request as far as it is parsed, and a copy of the bytes.
-func (l *loop) keepHead(s *session, b []byte) {
-	x := l.rareOf(s)
+func (l *loop) keepHead(t poller.Token, s *session, b []byte) {
+	x := l.rareOf(t, s)
 	x.head = append(l.buffers.Get(len(b)), b...)
 	if last := len(l.freeRequests) - 1; last >= 0 {
 		x.request = l.freeRequests[last]
@@ -108,15 +108,19 @@ func (l *loop) open(t poller.Token, s *session, subprotocol string) {
 	if !l.sendRaw(t, l.scratch, sendOpen) {
 		return // Events.Upgrade aborted it, and Flush is going to close it
 	}
-	l.expect(t.Slot(), noDeadline)
-	s.phase, s.opened = phaseOpen, true
+	s.phase = phaseOpen
+	s.flags |= flagOpened
+	if l.server.workers != nil {
+		s.flags |= flagQueues
+	}
 	s.decoder = codec.NewDecoder(codec.RoleServer)
+	l.startDeadlines(t, s)
 	l.server.counters.handshakes.Add(1)
 	if l.events.Open != nil {
-		l.events.Open(Conn{l, t})
+		l.tell(t, s, job{kind: jobOpen})
 	}
-	if l.ended.Load() {
-		l.applyEnds()
+	if l.ordered.Load() {
+		l.applyOrders()
 	}
 }
 
@@ -147,7 +151,7 @@ func (l *loop) sendRefusal(t poller.Token, s *session) {
 func (l *loop) discard(t poller.Token, s *session) {
 	l.sendRaw(t, l.scratch, sendEnded)
 	s.phase = phaseDiscarding
-	l.expect(t.Slot(), closeDeadline)
+	l.expect(t.Slot(), l.settings.deadlines.close)
 	if cap(l.scratch) > maxScratchBytes {
 		l.scratch = nil
 	}
@@ -158,12 +162,17 @@ const maxScratchBytes = 64 << 10
 
 // timeoutHead answers a request head that took too long.
 func (l *loop) timeoutHead(t poller.Token, s *session) {
-	l.scratch = handshake.AppendResponse(l.scratch[:0], nil, 408, nil, []byte("408 Request Timeout: the request head did not arrive in time.\n"))
-	l.sendRefusal(t, s)
+	l.header.Reset()
+	l.respond(t, s, 408, "408 Request Timeout: the request head did not arrive in time.\n")
 }
 
 // refuseLate answers a request that the shutdown overtook.
 func (l *loop) refuseLate(t poller.Token, s *session) {
-	l.scratch = handshake.AppendResponse(l.scratch[:0], nil, 503, nil, []byte("503 Service Unavailable: the server is shutting down.\n"))
+	l.refuseBusy(t, s, 503, "503 Service Unavailable: the server is shutting down.\n")
+}
+
+// respond refuses a connection with a status, the fields in loop.header and a text.
+func (l *loop) respond(t poller.Token, s *session, status int, body string) {
+	l.scratch = handshake.AppendResponse(l.scratch[:0], nil, status, &l.header, []byte(body))
 	l.sendRefusal(t, s)
 }

@@ -3,33 +3,51 @@ package engine
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"time"
 
 	"github.com/wsloop/wsloop/codec"
 	"github.com/wsloop/wsloop/handshake"
+	"github.com/wsloop/wsloop/poller"
 )
 
 // The limits and their defaults. Each is a field of Server; zero means the default,
-// and a negative value is refused when the server starts.
+// and a negative value is refused when the server starts. A timeout of Never switches a deadline off, and
+// Unlimited a number.
 //
-//	field             default    beyond it
-//	MaxMessageBytes   1 MiB      close 1009
-//	MaxFragments      65,536     close 1008
-//	MaxHeadBytes      16 KiB     HTTP 431, or 414 in the request line
-//	MaxHeaderLine     8 KiB      HTTP 431, or 414 in the request line
-//	MaxHeaders        100        HTTP 431
-//	MaxBufferedBytes  4 MiB      Send returns ErrBufferFull
-//	HandshakeTimeout  10 s       HTTP 408
-//	CloseTimeout      5 s        the TCP connection is closed
+//	field               default      beyond it
+//	MaxMessageBytes     1 MiB        close 1009
+//	MaxFragments        65,536       close 1008
+//	MaxHeadBytes        16 KiB       HTTP 431, or 414 in the request line
+//	MaxHeaderLine       8 KiB        HTTP 431, or 414 in the request line
+//	MaxHeaders          100          HTTP 431
+//	MaxBufferedBytes    4 MiB        Server.Overflow: close 1013
+//	MaxMemoryBytes      1 GiB        connections that hold the most are closed with 1013
+//	MaxConnections      descriptors  HTTP 503
+//	PerAddress          none         HTTP 503, 429 for the rate
+//	PerPrefix           none         HTTP 503, 429 for the rate
+//	MessageRate         none         Server.OnRate: close 1008
+//	ByteRate            none         Server.OnRate: close 1008
+//	ControlRate         1,000/s      Server.OnRate: close 1008
+//	MaxInFlight         16           the connection is not read, if MaxInFlightBytes is exceeded too
+//	MaxInFlightBytes    64 KiB       the connection is not read, if MaxInFlight is exceeded too
+//	HandshakeTimeout    10 s         HTTP 408
+//	IdleTimeout         none         close 1001
+//	PingInterval        1 min        a ping
+//	PongTimeout         20 s         the TCP connection is closed
+//	WriteTimeout        30 s         the TCP connection is closed
+//	MaxLifetime         none         close 1001
+//	CloseTimeout        5 s          the TCP connection is closed
+//	SlowCallback        1 s          a line in the log
+//
+// MaxMemoryBytes is half of the runtime's memory limit (GOMEMLIMIT) if that is less. MaxConnections is
+// what the limit on descriptors leaves: all but a sixteenth, and all but 32 at least.
 //
 // Fixed: a connection gets one read of 64 KiB and framesPerTurn frames per turn. What
 // waits in a loop's outbox for the end of the turn, for all its connections, is
-// at most maxOutboxBytes, or one message: then Send returns ErrBufferFull. Of
-// the pings that come while a connection's output is at its limit, the latest is answered
+// at most maxOutboxBytes or an eighth of the memory budget, or one message; what is sent beyond waits in backlogs.
+// Of the pings that come while a connection's output is at its limit, the latest is answered
 // once there is room.
-//
-// There is no limit on the time that an open connection is idle, or that its peer takes
-// to send a message or to read what was sent.
 const (
 	DefaultMaxMessageBytes  = 1 << 20
 	DefaultMaxFragments     = 1 << 16
@@ -37,12 +55,24 @@ const (
 	DefaultMaxHeaderLine    = handshake.DefaultLineBytes
 	DefaultMaxHeaders       = handshake.DefaultHeaderCount
 	DefaultMaxBufferedBytes = 4 << 20
+	DefaultMaxMemoryBytes   = 1 << 30
+	DefaultControlRate      = 1000
+	DefaultMaxInFlight      = 16
+	DefaultMaxInFlightBytes = 64 << 10
 	DefaultHandshakeTimeout = 10 * time.Second
+	DefaultPingInterval     = time.Minute
+	DefaultPongTimeout      = 20 * time.Second
+	DefaultWriteTimeout     = 30 * time.Second
 	DefaultCloseTimeout     = 5 * time.Second
+	DefaultSlowCallback     = time.Second
+	DefaultDrainRate        = 5000
 )
 
-// longestTimeout is what the loops' clock can tell from the past; longer ones are cut to it.
-const longestTimeout = 20 * 24 * time.Hour
+// Unlimited, as a limit, is none.
+const Unlimited = math.MaxInt
+
+// longestTimeout is what ticks can tell from the past; longer ones are cut to it.
+const longestTimeout = 365 * 24 * time.Hour
 
 // maxOutboxBytes bounds what callbacks and goroutines can send on one loop in one turn.
 const maxOutboxBytes = 256 << 20
@@ -64,14 +94,69 @@ type options struct {
 	codec            codec.Limits
 	head             handshake.Limits
 	policy           handshake.Policy
-	maxBuffered      uint32
+	maxBuffered      int
 	maxOutbox        int
-	handshakeTimeout time.Duration
-	closeTimeout     time.Duration
+	maxMemory        int64
+	maxConnections   int64
+	maxInFlight      int
+	maxInFlightBytes int
+	rates            rates
+	deadlines        deadlineTicks
+	slowCallback     time.Duration // 0 for no watchdog
+	seed             uint64
 }
 
 // options resolves and checks the configuration.
 func (s *Server) options() (*options, error) {
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	o := &options{
+		codec: codec.Limits{
+			MessageBytes: uint64(orDefault(s.MaxMessageBytes, DefaultMaxMessageBytes)),
+			Fragments:    uint32(orDefault(s.MaxFragments, DefaultMaxFragments)),
+		},
+		head:             handshake.Limits{HeadBytes: s.MaxHeadBytes, LineBytes: s.MaxHeaderLine, HeaderCount: s.MaxHeaders},
+		policy:           handshake.Policy{Subprotocols: s.Subprotocols},
+		maxBuffered:      orDefault(s.MaxBufferedBytes, DefaultMaxBufferedBytes),
+		maxMemory:        orDefault(s.MaxMemoryBytes, defaultMemory()),
+		maxConnections:   orDefault(int64(s.MaxConnections), defaultConnections()),
+		maxInFlight:      orDefault(s.MaxInFlight, DefaultMaxInFlight),
+		maxInFlightBytes: orDefault(s.MaxInFlightBytes, DefaultMaxInFlightBytes),
+		rates: rates{
+			messages: newBucket(s.MessageRate, messageUnits),
+			bytes:    newBucket(s.ByteRate, 1),
+			controls: newBucket(Rate{orDefault(s.ControlRate.PerSecond, DefaultControlRate), s.ControlRate.Burst}, messageUnits),
+			policy:   s.OnRate,
+		},
+		deadlines: deadlineTicks{
+			handshake: timeoutTicks(s.HandshakeTimeout, DefaultHandshakeTimeout),
+			idle:      timeoutTicks(s.IdleTimeout, Never),
+			ping:      timeoutTicks(s.PingInterval, DefaultPingInterval),
+			pong:      timeoutTicks(s.PongTimeout, DefaultPongTimeout),
+			write:     timeoutTicks(s.WriteTimeout, DefaultWriteTimeout),
+			lifetime:  timeoutTicks(s.MaxLifetime, Never),
+			close:     timeoutTicks(s.CloseTimeout, DefaultCloseTimeout),
+		},
+		slowCallback: orDefault(s.SlowCallback, DefaultSlowCallback),
+		seed:         rand.Uint64(),
+	}
+	o.maxOutbox = int(min(maxOutboxBytes, o.maxMemory/8))
+	if o.slowCallback == Never {
+		o.slowCallback = 0
+	}
+	if len(s.Origins) > 0 {
+		origins, err := handshake.ParseOrigins(s.Origins...)
+		if err != nil {
+			return nil, &ConfigError{"Origins", err.Error()}
+		}
+		o.policy.Origins = origins
+	}
+	return o, nil
+}
+
+// check refuses what cannot be used.
+func (s *Server) check() error {
 	for _, f := range []struct {
 		name  string
 		value int64
@@ -83,45 +168,79 @@ func (s *Server) options() (*options, error) {
 		{"MaxHeaderLine", int64(s.MaxHeaderLine)},
 		{"MaxHeaders", int64(s.MaxHeaders)},
 		{"MaxBufferedBytes", int64(s.MaxBufferedBytes)},
+		{"MaxMemoryBytes", s.MaxMemoryBytes},
+		{"MaxConnections", int64(s.MaxConnections)},
+		{"PerAddress.Connections", int64(s.PerAddress.Connections)},
+		{"PerAddress.Handshakes.PerSecond", int64(s.PerAddress.Handshakes.PerSecond)},
+		{"PerAddress.Handshakes.Burst", int64(s.PerAddress.Handshakes.Burst)},
+		{"PerPrefix.Connections", int64(s.PerPrefix.Connections)},
+		{"PerPrefix.Handshakes.PerSecond", int64(s.PerPrefix.Handshakes.PerSecond)},
+		{"PerPrefix.Handshakes.Burst", int64(s.PerPrefix.Handshakes.Burst)},
+		{"MessageRate.PerSecond", int64(s.MessageRate.PerSecond)},
+		{"MessageRate.Burst", int64(s.MessageRate.Burst)},
+		{"ByteRate.PerSecond", int64(s.ByteRate.PerSecond)},
+		{"ByteRate.Burst", int64(s.ByteRate.Burst)},
+		{"ControlRate.PerSecond", int64(s.ControlRate.PerSecond)},
+		{"ControlRate.Burst", int64(s.ControlRate.Burst)},
+		{"Workers", int64(s.Workers)},
+		{"MaxInFlight", int64(s.MaxInFlight)},
+		{"MaxInFlightBytes", int64(s.MaxInFlightBytes)},
 		{"HandshakeTimeout", int64(s.HandshakeTimeout)},
+		{"IdleTimeout", int64(s.IdleTimeout)},
+		{"PingInterval", int64(s.PingInterval)},
+		{"PongTimeout", int64(s.PongTimeout)},
+		{"WriteTimeout", int64(s.WriteTimeout)},
+		{"MaxLifetime", int64(s.MaxLifetime)},
 		{"CloseTimeout", int64(s.CloseTimeout)},
+		{"SlowCallback", int64(s.SlowCallback)},
+		{"Drain.Rate", int64(s.Drain.Rate)},
+		{"Drain.Window", int64(s.Drain.Window)},
 	} {
 		if f.value < 0 {
-			return nil, &ConfigError{f.name, "is negative"}
+			return &ConfigError{f.name, "is negative"}
 		}
 	}
-	if uint64(s.MaxFragments) > math.MaxUint32 {
-		return nil, &ConfigError{"MaxFragments", "is over 4,294,967,295"}
-	}
-	if uint64(s.MaxBufferedBytes) > math.MaxInt32 {
-		return nil, &ConfigError{"MaxBufferedBytes", "is over 2 GiB"}
-	}
-	if len(s.Subprotocols) > maxProtocols {
-		return nil, &ConfigError{"Subprotocols", "are more than 255"}
+	switch {
+	case uint64(s.MaxFragments) > math.MaxUint32:
+		return &ConfigError{"MaxFragments", "is over 4,294,967,295"}
+	case uint64(s.MaxBufferedBytes) > math.MaxInt32:
+		return &ConfigError{"MaxBufferedBytes", "is over 2 GiB"}
+	case s.MaxMemoryBytes > 0 && s.MaxMemoryBytes < minMemoryBytes:
+		return &ConfigError{"MaxMemoryBytes", "is under 1 MiB"}
+	case s.OnRate > RatePause:
+		return &ConfigError{"OnRate", "is none of the policies"}
+	case s.SlowCallback > 0 && s.SlowCallback < minSlowCallback:
+		return &ConfigError{"SlowCallback", "is under half a second"}
+	case s.Drain.Code != 0 && s.Drain.Code != codec.StatusGoingAway && s.Drain.Code != codec.StatusServiceRestart:
+		return &ConfigError{"Drain.Code", "is neither 1001 nor 1012"}
+	case len(s.Subprotocols) > maxProtocols:
+		return &ConfigError{"Subprotocols", "are more than 255"}
 	}
 	if err := handshake.CheckSubprotocols(s.Subprotocols); err != nil {
-		return nil, &ConfigError{"Subprotocols", err.Error()}
+		return &ConfigError{"Subprotocols", err.Error()}
 	}
-	o := &options{
-		codec: codec.Limits{
-			MessageBytes: uint64(orDefault(s.MaxMessageBytes, DefaultMaxMessageBytes)),
-			Fragments:    uint32(orDefault(s.MaxFragments, DefaultMaxFragments)),
-		},
-		head:             handshake.Limits{HeadBytes: s.MaxHeadBytes, LineBytes: s.MaxHeaderLine, HeaderCount: s.MaxHeaders},
-		policy:           handshake.Policy{Subprotocols: s.Subprotocols},
-		maxBuffered:      uint32(orDefault(s.MaxBufferedBytes, DefaultMaxBufferedBytes)),
-		maxOutbox:        maxOutboxBytes,
-		handshakeTimeout: min(orDefault(s.HandshakeTimeout, DefaultHandshakeTimeout), longestTimeout),
-		closeTimeout:     min(orDefault(s.CloseTimeout, DefaultCloseTimeout), longestTimeout),
+	return s.Overflow.check()
+}
+
+// minMemoryBytes is what a server cannot do without.
+const minMemoryBytes = 1 << 20
+
+// timeoutTicks is a timeout in ticks, 0 for none.
+func timeoutTicks(timeout, otherwise time.Duration) uint32 {
+	timeout = orDefault(timeout, otherwise)
+	if timeout == Never {
+		return 0
 	}
-	if len(s.Origins) > 0 {
-		origins, err := handshake.ParseOrigins(s.Origins...)
-		if err != nil {
-			return nil, &ConfigError{"Origins", err.Error()}
-		}
-		o.policy.Origins = origins
+	return ticksOf(min(timeout, longestTimeout))
+}
+
+// defaultConnections is what the limit on descriptors leaves.
+func defaultConnections() int64 {
+	limit := int64(poller.DescriptorLimit())
+	if limit == 0 {
+		return math.MaxInt64 / 2
 	}
-	return o, nil
+	return max(limit-max(limit/16, 32), 1)
 }
 
 func orDefault[T int | int64 | time.Duration](value, otherwise T) T {

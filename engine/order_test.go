@@ -124,7 +124,7 @@ func TestCloseInsideCallbacksW62W63(t *testing.T) {
 		if err := c.Close(codec.StatusNormalClosure, ""); !errors.Is(err, ErrClosed) {
 			t.Errorf("second Close: %v", err)
 		}
-		if err := c.SendText("late"); !errors.Is(err, ErrClosed) {
+		if _, err := c.SendText("late"); !errors.Is(err, ErrClosed) {
 			t.Errorf("Send after Close: %v", err)
 		}
 	}
@@ -138,7 +138,7 @@ func TestCloseInsideCallbacksW62W63(t *testing.T) {
 		hang(tr)
 		tr.closed = func(c Conn) {
 			for what, err := range map[string]error{
-				"Send": c.SendText("late"), "Ping": c.Ping(nil), "Close": c.Close(codec.StatusNormalClosure, ""),
+				"Send": errorOf(c.SendText("late")), "Ping": c.Ping(nil), "Close": c.Close(codec.StatusNormalClosure, ""),
 			} {
 				if !errors.Is(err, ErrClosed) {
 					t.Errorf("%s inside Close: %v", what, err)
@@ -170,9 +170,9 @@ func TestCloseInsideCallbacksW62W63(t *testing.T) {
 // Abort drops what waits, and no callback but Close follows, wherever it is called.
 func TestAbort(t *testing.T) {
 	abort := func(c Conn) {
-		_ = c.SendText("dropped")
+		_, _ = c.SendText("dropped")
 		c.Abort()
-		if err := c.SendText("late"); !errors.Is(err, ErrClosed) {
+		if _, err := c.SendText("late"); !errors.Is(err, ErrClosed) {
 			t.Errorf("Send after Abort: %v", err)
 		}
 		c.Abort()
@@ -212,7 +212,7 @@ func TestAbortInUpgrade(t *testing.T) {
 		t.Errorf("closed %t, sent %q", m.gone(c), out)
 	}
 	tr.expect(t)
-	if got := s.Stats(); got != (Stats{}) {
+	if got := s.counted(); got != (Stats{}) {
 		t.Errorf("counted %+v", got)
 	}
 }

@@ -148,7 +148,7 @@ func TestPanicValueIsQuotedW84(t *testing.T) {
 func TestPanicAfterSending(t *testing.T) {
 	for want, act := range map[string]func(Conn){
 		`[close 4000 ""]`: func(c Conn) { _ = c.Close(4000, "") },
-		`[text fin=true of 2 bytes "hi" close 1011 ""]`: func(c Conn) { _ = c.SendText("hi") },
+		`[text fin=true of 2 bytes "hi" close 1011 ""]`: func(c Conn) { _, _ = c.SendText("hi") },
 		`[text fin=false of 2 bytes "hi" close 1011 ""]`: func(c Conn) {
 			w, err := c.NewWriter(codec.OpcodeText)
 			if err != nil {

@@ -34,15 +34,46 @@ type Server struct {
 	// connection to the loop that has the fewest.
 	ReusePort bool
 
-	// Limits. Zero means the default; the table is in options.go.
+	// Limits. Zero means the default; the table is in options.go, and docs/operations.md says how to choose.
 	MaxMessageBytes  int64
 	MaxFragments     int
 	MaxHeadBytes     int
 	MaxHeaderLine    int
 	MaxHeaders       int
 	MaxBufferedBytes int
+	MaxMemoryBytes   int64
+	MaxConnections   int
 	HandshakeTimeout time.Duration
+	IdleTimeout      time.Duration
+	PingInterval     time.Duration
+	PongTimeout      time.Duration
+	WriteTimeout     time.Duration
+	MaxLifetime      time.Duration
 	CloseTimeout     time.Duration
+
+	// Overflow is what becomes of messages for peers that do not keep up.
+	Overflow Overflow
+	// PerAddress and PerPrefix limit what comes from one IPv4 address or IPv6 /64, and from
+	// one IPv4 /24 or IPv6 /48. They are of no use behind a proxy.
+	PerAddress, PerPrefix SourceLimits
+	// MessageRate, ByteRate and ControlRate limit what one connection sends: messages, bytes of
+	// frames, and pings and pongs.
+	MessageRate, ByteRate, ControlRate Rate
+	// OnRate is what becomes of a connection that exceeds one of them.
+	OnRate RatePolicy
+
+	// Workers, if set, is how many goroutines run callbacks at once. A callback may then block: it stalls
+	// its connection only. Those of one connection still come one at a time and in order. Upgrade and Plain run on the
+	// loop all the same.
+	Workers int
+	// MaxInFlight and MaxInFlightBytes are what may wait for a worker, or for Conn.Resume, before the
+	// connection is not read any more.
+	MaxInFlight, MaxInFlightBytes int
+	// SlowCallback is how long a callback may hold up its loop before that is counted and
+	// logged with its stack.
+	SlowCallback time.Duration
+	// Drain is how Shutdown closes connections.
+	Drain Drain
 
 	// Logger is told of panics; slog.Default if nil.
 	Logger *slog.Logger
@@ -52,11 +83,17 @@ type Server struct {
 	done         chan struct{} // closed when Serve returns
 	closed       bool          // Shutdown or Close was called
 	settings     *options
+	loops        []*loop
+	workers      *workers // nil if callbacks run on the loops
+	sources      *sources // nil if they are not limited
+	budget       budget
 	shuttingDown atomic.Bool
+	drainTicks   atomic.Uint32 // the window of the drain
 	live         atomic.Int64  // connections, handshakes included
 	idle         chan struct{} // closed when shutting down and live has come to 0
 	idleOnce     sync.Once
-	protocols    atomic.Pointer[[]string] // agreed subprotocols; sessions hold the index
+	protocols    atomic.Pointer[[]string]   // agreed subprotocols; sessions hold the index
+	overflows    atomic.Pointer[[]Overflow] // policies of connections; sessions hold the index
 	counters     counters
 }
 
@@ -101,15 +138,31 @@ func (s *Server) Serve(listeners ...net.Listener) error {
 	return s.run(driver)
 }
 
-// run serves until the driver was stopped.
+// run serves until the driver was stopped, and the last callback has returned.
 func (s *Server) run(driver poller.ListenerDriver) error {
-	err := driver.Serve(func(l poller.Loop) poller.Handler { return newLoop(s, l) })
+	if s.settings.slowCallback != 0 {
+		go s.watch(s.settings.slowCallback, s.done)
+	}
+	err := driver.Serve(s.addLoop)
+	if s.workers != nil {
+		s.workers.wg.Wait()
+	}
 	close(s.done)
 	if err != nil && !s.isClosed() {
 		return err
 	}
 	// A driver that was stopped before it ran reports an error of its own.
 	return ErrServerClosed
+}
+
+// addLoop makes the engine's side of a loop. The driver calls it for one after another, before
+// any of them runs.
+func (s *Server) addLoop(driver poller.Loop) poller.Handler {
+	l := newLoop(s, driver)
+	s.mu.Lock()
+	s.loops = append(s.loops, l)
+	s.mu.Unlock()
+	return l
 }
 
 func (s *Server) isClosed() bool {
@@ -132,7 +185,12 @@ func (s *Server) start(listeners []net.Listener) (poller.ListenerDriver, error) 
 	case s.driver != nil:
 		return nil, errors.New("engine: Server serves once")
 	}
-	driver, err := poller.NewNative(poller.Options{Loops: s.Loops, ReusePort: s.ReusePort && len(listeners) >= poller.LoopCount(s.Loops)})
+	s.configure(settings)
+	driver, err := poller.NewNative(poller.Options{
+		Loops:     s.Loops,
+		ReusePort: s.ReusePort && len(listeners) >= poller.LoopCount(s.Loops),
+		Meter:     &s.budget.held,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -142,47 +200,19 @@ func (s *Server) start(listeners []net.Listener) (poller.ListenerDriver, error) 
 			return nil, err
 		}
 	}
-	s.settings, s.driver = settings, driver
+	s.driver = driver
 	s.done, s.idle = make(chan struct{}), make(chan struct{})
 	return driver, nil
 }
 
-// Shutdown stops accepting, sends every connection a Close frame with 1001 behind what
-// was sent before, and waits until all are closed. When ctx is done first, what is left is
-// cut off and the error of ctx returned, without waiting for Serve. It must not be called in a callback: start a
-// goroutine for it.
-func (s *Server) Shutdown(ctx context.Context) error {
-	driver := s.stopAccepting()
-	if driver == nil {
-		return nil
+// configure makes what the loops share.
+func (s *Server) configure(settings *options) {
+	s.settings = settings
+	s.budget.most = settings.maxMemory
+	s.sources = newSources(s.PerAddress, s.PerPrefix)
+	if s.Workers > 0 {
+		s.workers = newWorkers(s.Workers)
 	}
-	select {
-	case <-s.idle:
-	case <-s.done:
-	case <-ctx.Done():
-		// A callback may block its loop, so there is no waiting for Serve.
-		driver.Stop()
-		return ctx.Err()
-	}
-	driver.Stop()
-	<-s.done
-	return nil
-}
-
-// stopAccepting turns the server towards its end, and returns its driver if it has one.
-func (s *Server) stopAccepting() poller.ListenerDriver {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.closed = true
-	if s.driver == nil {
-		return nil
-	}
-	s.shuttingDown.Store(true)
-	if s.live.Load() == 0 {
-		s.becomeIdle()
-	}
-	s.driver.StopAccepting()
-	return s.driver
 }
 
 // Close stops the server at once: no Close frame is sent. It does not wait for Serve to

@@ -10,12 +10,22 @@ import (
 // pointer, so that the garbage collector does not look at it. The loop's goroutine
 // owns it, but for sending, which loop.mu guards.
 type session struct {
-	decoder  codec.Decoder
-	sending  sending
-	deadline deadline
-	rare     uint32 // index in loop.rares; 0 for none
-	phase    phase
-	opened   bool // Events.Open was called, so Events.Close is due
+	decoder codec.Decoder
+	sending sending
+	meter   meter
+	timer   timer
+	heard   uint32 // when the last bytes came, in ticks
+	spoke   uint32 // when the last message came
+	pinged  uint32 // when the ping was sent that is not answered, if flagPinged
+	stalled uint32 // when acked was noted, if flagStalled
+	wrote   uint32 // bytes given to the driver; it wraps
+	acked   uint32 // how many of them the peer had acknowledged at stalled
+	expires uint32 // when the connection has lived long enough, if flagExpires
+	source  uint32 // index in Server.sources; 0 for none
+	rare    uint32 // index in loop.rares; 0 for none
+	phase   phase
+	flags   flags
+	pauses  pauses
 }
 
 // phase is how far a connection's life has come.
@@ -30,15 +40,29 @@ const (
 	phaseDiscarding       // failed or refused; FIN follows the last byte, input is dropped until the peer's
 )
 
+type flags uint8
+
+const (
+	flagOpened  flags = 1 << iota // Events.Open was called, so Events.Close is due
+	flagQueues                    // callbacks go through the inbox
+	flagPinged                    // nothing was heard since the ping
+	flagStalled                   // output waits for the peer
+	flagJudged                    // acked holds what had been acknowledged at stalled
+	flagExpires                   // expires counts
+	flagLeaves                    // and is the connection's place in the drain
+)
+
 // rare is what a connection owns only at times: while its request head or a message is
 // in pieces, while a pong is owed, and once its Close frame has come.
 type rare struct {
+	token     poller.Token // its connection; 0 while it is free
 	assembler codec.Assembler
 	request   *handshake.Request // of a head in pieces
 	head      []byte             // what has come of it
 	closure   Closure
 	pong      []byte // payload of the latest ping that could not be answered yet
 	owesPong  bool
+	starvedAt uint32 // when pauseMemory began, in ticks
 }
 
 // Data implements poller.Handler.
@@ -46,11 +70,12 @@ func (l *loop) Data(t poller.Token, b []byte) (consumed int) {
 	// If a callback panics, the rest of b is dropped with the connection.
 	consumed = len(b)
 	defer l.recoverPanic(t)
-	if l.ended.Load() {
+	if l.ordered.Load() {
 		// After Close or Abort no message is delivered, not even one of this very turn.
-		l.applyEnds()
+		l.applyOrders()
 	}
 	s := l.sessions.At(t.Slot())
+	s.heard = l.wheel.now
 	n := 0
 	if s.phase == phaseOpening {
 		n = l.readHead(t, s, b)
@@ -58,6 +83,7 @@ func (l *loop) Data(t poller.Token, b []byte) (consumed int) {
 	switch s.phase {
 	case phaseOpen:
 		n += l.receive(t, s, b[n:])
+		l.charge(t, s, &l.settings.rates.bytes, &s.meter.bytes, n)
 	case phaseClosing:
 		l.awaitClose(t, s, b[n:])
 		n = len(b)
@@ -67,11 +93,12 @@ func (l *loop) Data(t poller.Token, b []byte) (consumed int) {
 	return n
 }
 
-// receive takes frames from b while the connection is open and its share of the turn lasts.
+// receive takes frames from b while the connection is open and read, and its share of the turn
+// lasts.
 func (l *loop) receive(t poller.Token, s *session, b []byte) (consumed int) {
 	var p codec.Part
 	for range framesPerTurn {
-		if consumed == len(b) {
+		if consumed == len(b) || s.pauses != 0 {
 			return consumed
 		}
 		n, ok, err := s.decoder.Next(b[consumed:], &l.settings.codec, &p)
@@ -90,8 +117,8 @@ func (l *loop) receive(t poller.Token, s *session, b []byte) (consumed int) {
 		default:
 			l.assemble(t, s, &p)
 		}
-		if l.ended.Load() {
-			l.applyEnds()
+		if l.ordered.Load() {
+			l.applyOrders()
 		}
 		if s.phase != phaseOpen {
 			return l.leave(t, s, b[consumed:], len(b))
@@ -119,16 +146,17 @@ func (l *loop) assemble(t poller.Token, s *session, p *codec.Part) {
 			l.failProtocol(t, s, err)
 			return
 		}
-		l.fragment(t, p.Opcode, p.Payload, p.First && p.Start, p.Fin && p.End)
+		l.fragment(t, s, Fragment{p.Opcode, p.Payload, p.First && p.Start, p.Fin && p.End})
 		return
 	}
-	x := l.rareOf(s)
+	x := l.rareOf(t, s)
 	m, ok, err := x.assembler.Add(&s.decoder, p)
-	if err != nil {
+	switch {
+	case err == codec.ErrNoMemory:
+		l.failMemory(t, s)
+	case err != nil:
 		l.failProtocol(t, s, err)
-		return
-	}
-	if ok {
+	case ok:
 		l.deliver(t, s, m.Opcode, m.Payload)
 		l.settle(s)
 	}
@@ -139,33 +167,67 @@ func (l *loop) deliver(t poller.Token, s *session, op codec.Opcode, payload []by
 	switch op {
 	case codec.OpcodeText, codec.OpcodeBinary:
 		if l.events.Fragment != nil {
-			l.fragment(t, op, payload, true, true)
-		} else if l.events.Message != nil {
-			l.events.Message(Conn{l, t}, op, payload)
-			poison(payload)
+			l.fragment(t, s, Fragment{op, payload, true, true})
+			return
+		}
+		s.spoke = l.wheel.now
+		if l.charge(t, s, &l.settings.rates.messages, &s.meter.messages, 1) && l.events.Message != nil {
+			l.tell(t, s, job{kind: jobMessage, op: op, payload: payload})
 		}
 	case codec.OpcodePing:
+		if !l.charge(t, s, &l.settings.rates.controls, &s.meter.controls, 1) {
+			return
+		}
 		if err := l.sendControl(t, codec.OpcodePong, payload); err == ErrBufferFull {
-			l.owePong(s, payload)
+			l.owePong(t, s, payload)
 		}
 		if l.events.Ping != nil {
-			l.events.Ping(Conn{l, t}, payload)
-			poison(payload)
+			l.tell(t, s, job{kind: jobPing, payload: payload})
 		}
 	case codec.OpcodePong:
-		if l.events.Pong != nil {
-			l.events.Pong(Conn{l, t}, payload)
-			poison(payload)
+		if l.charge(t, s, &l.settings.rates.controls, &s.meter.controls, 1) && l.events.Pong != nil {
+			l.tell(t, s, job{kind: jobPong, payload: payload})
 		}
 	case codec.OpcodeClose:
 		l.peerClosed(t, s, payload)
 	}
 }
 
+// fragment hands a piece of a message up. The first one counts for the message.
+func (l *loop) fragment(t poller.Token, s *session, f Fragment) {
+	s.spoke = l.wheel.now
+	if f.First && !l.charge(t, s, &l.settings.rates.messages, &s.meter.messages, 1) {
+		return
+	}
+	l.tell(t, s, job{kind: jobFragment, op: f.Opcode, payload: f.Payload, first: f.First, last: f.Last})
+}
+
+// charge counts what came against a rate. It says whether it is to be delivered.
+func (l *loop) charge(t poller.Token, s *session, b *bucket, level *uint32, n int) bool {
+	if b.burst == 0 || s.phase != phaseOpen {
+		return true
+	}
+	s.meter.leak(&l.settings.rates, l.wheel.now)
+	if b.add(level, n) {
+		return true
+	}
+	if l.settings.rates.policy == RatePause {
+		if s.pauses&pauseRate == 0 {
+			l.server.counters.ratePauses.Add(1)
+			l.pause(t, s, pauseRate)
+			l.schedule(t.Slot(), l.wheel.now+1)
+		}
+		return true
+	}
+	l.server.counters.rateClosures.Add(1)
+	l.fail(t, s, codec.StatusPolicyViolation, ErrRate)
+	return false
+}
+
 // owePong keeps the payload of the latest ping that could not be answered, because the peer
 // does not read. Earlier ones need no answer then (RFC 6455 section 5.5.3).
-func (l *loop) owePong(s *session, payload []byte) {
-	x := l.rareOf(s)
+func (l *loop) owePong(t poller.Token, s *session, payload []byte) {
+	x := l.rareOf(t, s)
 	x.owesPong = true
 	x.pong = append(x.pong[:0], payload...)
 }
@@ -183,13 +245,8 @@ func (l *loop) payPong(t poller.Token, s *session) {
 	l.settle(s)
 }
 
-func (l *loop) fragment(t poller.Token, op codec.Opcode, payload []byte, first, last bool) {
-	l.events.Fragment(Conn{l, t}, Fragment{Opcode: op, Payload: payload, First: first, Last: last})
-	poison(payload)
-}
-
 // rareOf returns the session's rare state, making it if need be.
-func (l *loop) rareOf(s *session) *rare {
+func (l *loop) rareOf(t poller.Token, s *session) *rare {
 	if s.rare != 0 {
 		return l.rares[s.rare]
 	}
@@ -199,10 +256,12 @@ func (l *loop) rareOf(s *session) *rare {
 	} else {
 		s.rare = uint32(len(l.rares))
 		x := new(rare)
-		x.assembler.Memory = &l.buffers
+		x.assembler.Memory = (*assembly)(l)
 		l.rares = append(l.rares, x)
 	}
-	return l.rares[s.rare]
+	x := l.rares[s.rare]
+	x.token = t
+	return x
 }
 
 // settle gives the rare state back if nothing is in pieces.
@@ -228,7 +287,7 @@ func (l *loop) dropRare(s *session) {
 	x := l.rares[s.rare]
 	x.assembler.Release()
 	l.dropHead(x)
-	x.closure = Closure{}
+	x.token, x.closure = 0, Closure{}
 	x.owesPong, x.pong = false, nil
 	l.freeRares = append(l.freeRares, s.rare)
 	s.rare = 0

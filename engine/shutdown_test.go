@@ -27,7 +27,7 @@ func TestShutdownDrains(t *testing.T) {
 	var mu sync.Mutex
 	var closures []Closure
 	s := serve(t, &Server{Loops: 3, CloseTimeout: never, Events: Events{
-		Open: func(c Conn) { _ = c.Send(codec.OpcodeBinary, make([]byte, 1<<20)) },
+		Open: func(c Conn) { _, _ = c.Send(codec.OpcodeBinary, make([]byte, 1<<20)) },
 		Close: func(_ Conn, how Closure) {
 			mu.Lock()
 			defer mu.Unlock()

@@ -33,7 +33,7 @@ func TestStaleConnIsInert(t *testing.T) {
 	}
 	for _, c := range []Conn{old, {}} {
 		for what, err := range map[string]error{
-			"Send": c.Send(codec.OpcodeText, []byte("x")), "SendText": c.SendText("x"), "Ping": c.Ping(nil),
+			"Send": errorOf(c.Send(codec.OpcodeText, []byte("x"))), "SendText": errorOf(c.SendText("x")), "Ping": c.Ping(nil),
 			"Pong": c.Pong(nil), "Close": c.Close(codec.StatusNormalClosure, ""),
 		} {
 			if !errors.Is(err, ErrClosed) {
@@ -69,7 +69,7 @@ func TestOutboxOfAReusedSlotW28(t *testing.T) {
 	tr := newTrace()
 	m := newMemory(t, &Server{Events: tr.events()})
 	old := m.conn(tr)
-	if err := old.SendText("secret"); err != nil {
+	if _, err := old.SendText("secret"); err != nil {
 		t.Fatal(err)
 	}
 	old.Abort() // asked for, and overtaken by the end
@@ -79,7 +79,7 @@ func TestOutboxOfAReusedSlotW28(t *testing.T) {
 	if next.Slot() != old.token.Slot() {
 		t.Fatal("the slot was not reused")
 	}
-	_ = tr.conn.SendText("hello")
+	_, _ = tr.conn.SendText("hello")
 	m.turn()
 	m.expectFrames(t, tr.conn, `text fin=true of 5 bytes "hello"`)
 }
@@ -102,7 +102,7 @@ func TestSendRacesWithCloseAndReuseW64(t *testing.T) {
 			recent[n%uint32(len(recent))].Store(&named{c, byte(n)})
 		},
 		Message: func(c Conn, _ codec.Opcode, _ []byte) {
-			if c.Send(codec.OpcodeText, []byte{c.Data().(byte)}) != nil {
+			if _, err := c.Send(codec.OpcodeText, []byte{c.Data().(byte)}); err != nil {
 				c.Abort()
 			}
 		},
@@ -125,7 +125,7 @@ func TestSendRacesWithCloseAndReuseW64(t *testing.T) {
 				if to == nil {
 					continue
 				}
-				err := to.conn.Send(codec.OpcodeBinary, []byte{to.name})
+				_, err := to.conn.Send(codec.OpcodeBinary, []byte{to.name})
 				if err == nil {
 					sent.Add(1)
 				} else if !errors.Is(err, ErrClosed) && !errors.Is(err, ErrBufferFull) {

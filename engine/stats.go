@@ -2,47 +2,124 @@ package engine
 
 import (
 	"sync/atomic"
+	"time"
 
 	"github.com/wsloop/wsloop/poller"
 )
 
-// Stats count what a Server has seen since it began to serve.
+// Stats count what a Server has seen since it began to serve. There is one counter
+// for each limit and each policy.
 type Stats struct {
-	Connections    int64  // open now, opening handshakes included
+	Connections    int64 // open now, opening handshakes included
+	MaxConnections int64 // the limit in force
+	Memory         int64 // bytes of the buffers that exist now, those kept for reuse included
+	MaxMemory      int64 // the limit in force
+
 	Handshakes     uint64 // answered with 101
-	Refused        uint64 // requests answered with an error
+	Refused        uint64 // requests and connections answered with an error
 	Plain          uint64 // requests given to Events.Plain
 	ProtocolErrors uint64 // connections failed for what the peer did
-	BufferFull     uint64 // messages refused with ErrBufferFull, and pongs left out
-	Timeouts       uint64 // deadlines that passed; a peer can miss the handshake's and then the close's
 	AcceptErrors   uint64 // connections or turns of accepting lost to a lack of descriptors or memory
 	Panics         uint64 // in callbacks
+
+	// Connections refused before their request was read.
+	RefusedConnections uint64 // MaxConnections
+	RefusedSources     uint64 // PerAddress, PerPrefix
+	RefusedMemory      uint64 // the memory budget is nearly used up
+
+	// Connections ended by a deadline. A peer can miss the handshake's and then the close's.
+	HandshakeTimeouts, IdleTimeouts, PongTimeouts, WriteTimeouts, Lifetimes, CloseTimeouts uint64
+
+	BufferFull     uint64 // messages and pings refused with ErrBufferFull, and pongs put off
+	DroppedOldest  uint64 // messages that gave way to newer ones
+	Replaced       uint64 // messages that gave way to one with the same key
+	Expired        uint64 // messages whose time to live was over
+	TooSlow        uint64 // connections closed because too much waited for them
+	DroppedTooSlow uint64 // messages that waited for connections that were given up
+
+	RateClosures   uint64 // connections closed for exceeding a rate
+	RatePauses     uint64 // times that one was not read for a while instead
+	MemoryClosures uint64 // connections closed because memory was short
+	MemoryPauses   uint64 // times that one was not read because memory was short
+
+	SlowCallbacks uint64        // times that a callback held up a loop for longer than SlowCallback
+	LoopLag       time.Duration // how late the loops' last ticks were, the latest of them
+	MaxLoopLag    time.Duration // how late a tick ever was
 }
 
+type counter = atomic.Uint64
+
 type counters struct {
-	handshakes, refused, plain           atomic.Uint64
-	protocolErrors, bufferFull, timeouts atomic.Uint64
-	panics                               atomic.Uint64
+	handshakes, refused, plain, protocolErrors, panics counter
+	refusedConnections, refusedSources, refusedMemory  counter
+	timeouts                                           [deadlineKinds]counter
+	bufferFull, oldest, replaced, expired              counter
+	tooSlow, givenUp                                   counter
+	rateClosures, ratePauses                           counter
+	memoryClosures, memoryPauses                       counter
+	slowCallbacks                                      counter
+	maxLag                                             atomic.Int64
 }
 
 // Stats reads the counters.
 func (s *Server) Stats() Stats {
 	c := &s.counters
-	var acceptErrors uint64
-	s.mu.Lock()
-	if d, ok := s.driver.(interface{ Stats() *poller.Stats }); ok {
-		acceptErrors = d.Stats().AcceptErrors.Load()
-	}
-	s.mu.Unlock()
-	return Stats{
-		AcceptErrors:   acceptErrors,
+	stats := Stats{
 		Connections:    s.live.Load(),
+		Memory:         s.budget.held.Load(),
 		Handshakes:     c.handshakes.Load(),
 		Refused:        c.refused.Load(),
 		Plain:          c.plain.Load(),
 		ProtocolErrors: c.protocolErrors.Load(),
-		BufferFull:     c.bufferFull.Load(),
-		Timeouts:       c.timeouts.Load(),
 		Panics:         c.panics.Load(),
+
+		RefusedConnections: c.refusedConnections.Load(),
+		RefusedSources:     c.refusedSources.Load(),
+		RefusedMemory:      c.refusedMemory.Load(),
+
+		HandshakeTimeouts: c.timeouts[HandshakeDeadline].Load(),
+		IdleTimeouts:      c.timeouts[IdleDeadline].Load(),
+		PongTimeouts:      c.timeouts[PongDeadline].Load(),
+		WriteTimeouts:     c.timeouts[WriteDeadline].Load(),
+		Lifetimes:         c.timeouts[LifetimeDeadline].Load(),
+		CloseTimeouts:     c.timeouts[CloseDeadline].Load(),
+
+		BufferFull:     c.bufferFull.Load(),
+		DroppedOldest:  c.oldest.Load(),
+		Replaced:       c.replaced.Load(),
+		Expired:        c.expired.Load(),
+		TooSlow:        c.tooSlow.Load(),
+		DroppedTooSlow: c.givenUp.Load(),
+
+		RateClosures:   c.rateClosures.Load(),
+		RatePauses:     c.ratePauses.Load(),
+		MemoryClosures: c.memoryClosures.Load(),
+		MemoryPauses:   c.memoryPauses.Load(),
+
+		SlowCallbacks: c.slowCallbacks.Load(),
+		MaxLoopLag:    time.Duration(c.maxLag.Load()),
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.settings != nil {
+		stats.MaxConnections, stats.MaxMemory = s.settings.maxConnections, s.budget.most
+	}
+	for _, l := range s.loops {
+		stats.LoopLag = max(stats.LoopLag, time.Duration(l.lag.Load()))
+	}
+	if d, ok := s.driver.(interface{ Stats() *poller.Stats }); ok {
+		stats.AcceptErrors = d.Stats().AcceptErrors.Load()
+	}
+	return stats
+}
+
+// noteLag notes how late a tick was: how long a turn must have taken.
+func (l *loop) noteLag(lag time.Duration) {
+	l.lag.Store(int64(lag))
+	most := &l.server.counters.maxLag
+	for old := most.Load(); int64(lag) > old; old = most.Load() {
+		if most.CompareAndSwap(old, int64(lag)) {
+			return
+		}
 	}
 }

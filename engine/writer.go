@@ -1,6 +1,10 @@
 package engine
 
-import "github.com/wsloop/wsloop/codec"
+import (
+	"context"
+
+	"github.com/wsloop/wsloop/codec"
+)
 
 // A MessageWriter sends a message whose length is not known in fragments. Until it is
 // closed the connection can send no other message, only control frames. One
@@ -31,13 +35,29 @@ func (c Conn) NewWriter(op codec.Opcode) (*MessageWriter, error) {
 }
 
 // Write sends p as one fragment. It is copied before Write returns; a text may be split
-// inside a character. Write either sends all of p or, with an error, nothing: ErrBufferFull,
-// after which it can be tried again, or ErrClosed.
+// inside a character. Write either sends all of p or, with an error, nothing: ErrBufferFull or ErrMemory,
+// after which it can be tried again, or ErrClosed. Overflow does not apply to fragments.
 func (w *MessageWriter) Write(p []byte) (n int, err error) {
 	if w.err != nil {
 		return 0, w.err
 	}
-	err = sendFrame(w.conn.loop, w.conn.token, false, w.op, p, sendFragments, sendFragments)
+	_, err = sendFrame(w.conn.loop, w.conn.token, w.fragment(), p)
+	return w.wrote(p, err)
+}
+
+// WriteWait is Write for goroutines that may wait: see Conn.SendWait.
+func (w *MessageWriter) WriteWait(ctx context.Context, p []byte) (n int, err error) {
+	if w.err != nil {
+		return 0, w.err
+	}
+	return w.wrote(p, sendWait(ctx, w.conn, w.fragment(), p))
+}
+
+func (w *MessageWriter) fragment() *outgoing {
+	return &outgoing{op: w.op, from: sendFragments, to: sendFragments}
+}
+
+func (w *MessageWriter) wrote(p []byte, err error) (int, error) {
 	if err != nil {
 		return 0, err
 	}
@@ -50,7 +70,8 @@ func (w *MessageWriter) Close() error {
 	if w.err != nil {
 		return w.err
 	}
-	err := sendFrame(w.conn.loop, w.conn.token, true, w.op, []byte(nil), sendFragments, sendOpen)
+	o := &outgoing{op: w.op, fin: true, from: sendFragments, to: sendOpen}
+	_, err := sendFrame(w.conn.loop, w.conn.token, o, []byte(nil))
 	if err == nil {
 		w.err = ErrClosed
 	}

@@ -33,10 +33,10 @@ func TestMessageWriter(t *testing.T) {
 			t.Error(err)
 		}
 		m.data(c.token, []byte(masked(true, codec.OpcodePing, "q")))
-		if err := c.SendText("other"); !errors.Is(err, ErrMessageOpen) {
+		if _, err := c.SendText("other"); !errors.Is(err, ErrMessageOpen) {
 			t.Errorf("SendText: %v", err)
 		}
-		if err := c.Send(codec.OpcodeBinary, nil); !errors.Is(err, ErrMessageOpen) {
+		if _, err := c.Send(codec.OpcodeBinary, nil); !errors.Is(err, ErrMessageOpen) {
 			t.Errorf("Send: %v", err)
 		}
 		if _, err := c.NewWriter(codec.OpcodeBinary); !errors.Is(err, ErrMessageOpen) {
@@ -46,7 +46,7 @@ func TestMessageWriter(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Error(err)
 	}
-	if err := c.SendText("other"); err != nil {
+	if _, err := c.SendText("other"); err != nil {
 		t.Error(err)
 	}
 	if err := w.Close(); !errors.Is(err, ErrClosed) {

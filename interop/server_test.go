@@ -36,7 +36,7 @@ func start(t *testing.T, m *matrix, name string) *server {
 		Subprotocols:     config.Subprotocols,
 		Events: engine.Events{
 			Message: func(c engine.Conn, op codec.Opcode, payload []byte) {
-				if err := c.Send(op, payload); err != nil {
+				if _, err := c.Send(op, payload); err != nil {
 					s.sendErrs <- err
 				}
 			},

@@ -26,7 +26,7 @@ func echo() engine.Events {
 
 // send sends a message, and closes a connection whose peer does not keep up.
 func send(c engine.Conn, op codec.Opcode, payload []byte) {
-	if err := c.Send(op, payload); errors.Is(err, engine.ErrBufferFull) {
+	if _, err := c.Send(op, payload); errors.Is(err, engine.ErrBufferFull) {
 		_ = c.Close(codec.StatusTryAgainLater, "too slow")
 	}
 }

@@ -1,0 +1,58 @@
+package engine
+
+import (
+	"strconv"
+
+	"github.com/wsloop/wsloop/poller"
+)
+
+// admit decides whether a connection that was just accepted may stay, before anything of it
+// is read. live counts it already.
+func (l *loop) admit(t poller.Token, s *session, live int64) {
+	o := l.settings
+	counters := &l.server.counters
+	switch {
+	case live > o.maxConnections+o.maxConnections/16+reserveConnections:
+		// Even telling so many that there is no room would take descriptors.
+		counters.refusedConnections.Add(1)
+		s.phase = phaseDiscarding
+		l.driver.Close(t, ErrTooMany)
+	case live > o.maxConnections:
+		counters.refusedConnections.Add(1)
+		l.refuseBusy(t, s, 503, "503 Service Unavailable: too many connections.\n")
+	case l.server.budget.tight():
+		counters.refusedMemory.Add(1)
+		l.refuseBusy(t, s, 503, "503 Service Unavailable: short of memory.\n")
+	case l.server.sources != nil:
+		l.admitSource(t, s)
+	}
+}
+
+// reserveConnections is how many connections above the limit are told so at least.
+const reserveConnections = 16
+
+func (l *loop) admitSource(t poller.Token, s *session) {
+	addr, err := l.driver.RemoteAddr(t)
+	if err != nil {
+		return // it is gone already, and the loop is about to hear of it
+	}
+	index, verdict := l.server.sources.admit(addr.Addr(), l.driver.Now())
+	s.source = index
+	switch verdict {
+	case admitted:
+	case tooFast:
+		l.server.counters.refusedSources.Add(1)
+		l.refuseBusy(t, s, 429, "429 Too Many Requests: too many new connections from this address.\n")
+	default:
+		l.server.counters.refusedSources.Add(1)
+		l.refuseBusy(t, s, 503, "503 Service Unavailable: too many connections from this address.\n")
+	}
+}
+
+// refuseBusy answers a connection without having read its request, and asks it to come back
+// after 5 to 14 seconds, so that those refused do not come back together.
+func (l *loop) refuseBusy(t poller.Token, s *session, status int, body string) {
+	l.header.Reset()
+	_ = l.header.Add("Retry-After", strconv.Itoa(5+l.random.IntN(10)))
+	l.respond(t, s, status, body)
+}

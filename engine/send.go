@@ -1,0 +1,322 @@
+package engine
+
+import (
+	"github.com/wsloop/wsloop/codec"
+	"github.com/wsloop/wsloop/poller"
+)
+
+// sending is the part of a session that any goroutine may use, under loop.mu. All
+// that decides whether a frame may follow another is in it, so that no
+// frame is sent behind a Close frame or into a fragmented message.
+type sending struct {
+	generation  uint32 // of the connection in the slot; 0 for none
+	entry       uint32 // index in outbox.entries plus 1; 0 for none
+	queued      uint32 // bytes in the driver's queue, or on their way there
+	backlog     uint32 // index in loop.backlogs; 0 for none
+	inbox       uint32 // index in loop.inboxes; 0 for none
+	dropped     uint32 // messages, since the handshake
+	state       sendState
+	slow        bool  // the driver's queue held bytes after a flush and still does
+	subprotocol uint8 // index in Server.protocols
+	overflow    uint8 // index in Server.overflows
+}
+
+type sendState uint8
+
+const (
+	sendNothing   sendState = iota // the opening handshake is not done
+	sendOpen                       // between messages
+	sendFragments                  // a MessageWriter has begun a message
+	sendEnded                      // a Close frame was sent, or all is lost
+)
+
+// commitBytes is about what a connection can have in the outbox and the driver's queue, where it
+// cannot be dropped.
+const commitBytes = 64 << 10
+
+// outgoing is a data frame to be sent by a connection in state from, which leaves it in
+// state to.
+type outgoing struct {
+	op       codec.Opcode
+	fin      bool
+	from, to sendState
+	delivery Delivery
+}
+
+// whole says whether it is a message, which can be dropped, and not a part of one.
+func (o *outgoing) whole() bool { return o.from == sendOpen && o.to == sendOpen }
+
+// sendFrame sends one data frame. payload is copied.
+func sendFrame[T []byte | string](l *loop, t poller.Token, o *outgoing, payload T) (Sent, error) {
+	l.mu.Lock()
+	sent, err := placeFrame(l, t, o, payload)
+	l.mu.Unlock()
+	if err == nil || err == ErrTooSlow || err == ErrMemory {
+		l.driver.Wake()
+	}
+	return sent, err
+}
+
+// placeFrame puts a frame into the outbox, or into the backlog if the peer is slow.
+func placeFrame[T []byte | string](l *loop, t poller.Token, o *outgoing, payload T) (Sent, error) {
+	s := l.sendingOf(t)
+	if s == nil || s.state != o.from {
+		return Sent{}, whyNot(s)
+	}
+	n := codec.MaxHeaderLen + len(payload)
+	if s.backlog != 0 || !l.fits(s, n) {
+		return queueFrame(l, t, s, o, payload)
+	}
+	box := &l.outbox
+	start := len(box.bytes)
+	box.bytes = append(codec.AppendHeader(box.bytes, o.fin, o.op, len(payload)), payload...)
+	l.extend(t, s, start)
+	s.state = o.to
+	return Sent{}, nil
+}
+
+// fits says whether n bytes may go into the outbox. loop.mu is held.
+func (l *loop) fits(s *sending, n int) bool {
+	if waiting := len(l.outbox.bytes); waiting > 0 && waiting+n > l.settings.maxOutbox {
+		return false
+	}
+	own := l.committed(s)
+	return own-int(s.queued) < commitBytes && own+n <= l.settings.maxBuffered
+}
+
+// committed is what a connection has in the driver's queue and the outbox. loop.mu is held.
+func (l *loop) committed(s *sending) int {
+	n := int(s.queued)
+	if s.entry != 0 {
+		n += int(l.outbox.entries[s.entry-1].size)
+	}
+	return n
+}
+
+// queueFrame puts a frame into the backlog, if its policy finds room for it. loop.mu is held.
+func queueFrame[T []byte | string](l *loop, t poller.Token, s *sending, o *outgoing, payload T) (Sent, error) {
+	n := codec.MaxHeaderLen + len(payload)
+	b := l.backlogOf(t, s)
+	l.entryOf(t, s) // so that Flush looks at it
+	policy := l.server.overflow(s.overflow)
+	l.countDropped(s, &l.server.counters.expired, b.dropExpired(l.now.Load(), &l.pool))
+	var old *item
+	if policy.Policy == OverflowKeepLatest {
+		old = b.latest(o.delivery.Key)
+	}
+	sent, err := l.makeRoom(t, s, b, o, old, n+itemBytes)
+	if err != nil {
+		l.dropIdleBacklog(s)
+		return sent, err
+	}
+	frame := append(codec.AppendHeader(l.pool.Get(n), o.fin, o.op, len(payload)), payload...)
+	if old != nil {
+		b.replace(old, frame, &l.pool)
+		l.countDropped(s, &l.server.counters.replaced, 1)
+		sent.Dropped++
+	} else {
+		i := item{frame: frame, fixed: !o.whole()}
+		if policy.Policy == OverflowKeepLatest {
+			i.key = o.delivery.Key
+		}
+		old = b.push(i)
+	}
+	old.expire(l.now.Load(), policy.TTL, o.delivery.TTL)
+	s.state = o.to
+	sent.Queued = l.waiting(s)
+	return sent, nil
+}
+
+// dropIdleBacklog gives a backlog back that is not needed after all. loop.mu is held.
+func (l *loop) dropIdleBacklog(s *sending) {
+	if b := l.backlogs[s.backlog]; b.empty() && !s.slow && len(b.waiters) == 0 {
+		l.dropBacklog(s)
+	}
+}
+
+// makeRoom makes room for cost more bytes, or says why there is none. old is the frame that the
+// new one is going to replace. loop.mu is held.
+func (l *loop) makeRoom(t poller.Token, s *sending, b *backlog, o *outgoing, old *item, cost int) (sent Sent, err error) {
+	counters := &l.server.counters
+	committed := l.committed(s)
+	policy := l.server.overflow(s.overflow)
+	limit := l.settings.maxBuffered - cost
+	if old != nil {
+		limit += len(old.frame) + itemBytes
+	}
+	switch {
+	case cost-itemBytes > l.settings.maxBuffered:
+		err = ErrBufferFull
+	case committed+b.cost() <= limit:
+	case policy.Policy == OverflowClose && s.slow && o.whole():
+		counters.tooSlow.Add(1)
+		sent.Dropped = l.giveUp(t, s, policy.code(), "too slow")
+		l.order(t, orderTooSlow)
+		return sent, ErrTooSlow
+	case policy.Policy >= OverflowDropOldest && o.whole():
+		sent.Dropped = b.dropOldest(limit-committed, old, &l.pool)
+		l.countDropped(s, &counters.oldest, sent.Dropped)
+		if committed+b.cost() > limit {
+			err = ErrBufferFull
+		}
+	default:
+		err = ErrBufferFull
+	}
+	if err == nil && !l.server.budget.allows(cost) {
+		l.server.budget.short.Store(true)
+		err = ErrMemory
+	}
+	if err == ErrBufferFull {
+		counters.bufferFull.Add(1)
+		s.dropped++
+	}
+	return sent, err
+}
+
+// countDropped counts dropped messages.
+func (l *loop) countDropped(s *sending, counter *counter, n int) {
+	if n > 0 {
+		counter.Add(uint64(n))
+		s.dropped += uint32(n)
+	}
+}
+
+// waiting is the number of bytes of a connection that are not written yet. loop.mu is held.
+func (l *loop) waiting(s *sending) int {
+	n := l.committed(s)
+	if s.backlog != 0 {
+		n += l.backlogs[s.backlog].bytes
+	}
+	return n
+}
+
+// whyNot is the error of a connection that cannot begin a message now.
+func whyNot(s *sending) error {
+	if s != nil && s.state == sendFragments {
+		return ErrMessageOpen
+	}
+	return ErrClosed
+}
+
+// sendControl sends a ping or pong, which may stand between the fragments of a message and
+// overtakes the backlog.
+func (l *loop) sendControl(t poller.Token, op codec.Opcode, payload []byte) error {
+	l.mu.Lock()
+	s := l.sendingOf(t)
+	if s == nil || s.state != sendOpen && s.state != sendFragments {
+		l.mu.Unlock()
+		return ErrClosed
+	}
+	if !l.fitsControl(s, codec.MaxHeaderLen+len(payload)) {
+		l.mu.Unlock()
+		l.server.counters.bufferFull.Add(1)
+		return ErrBufferFull
+	}
+	start := len(l.outbox.bytes)
+	l.outbox.bytes = codec.AppendFrame(l.outbox.bytes, true, op, payload)
+	l.extend(t, s, start)
+	l.mu.Unlock()
+	l.driver.Wake()
+	return nil
+}
+
+// controlBytes is what pings and pongs may take where messages have taken all.
+const controlBytes = 4 << 10
+
+// fitsControl says whether a control frame of n bytes may go into the outbox. loop.mu is held.
+func (l *loop) fitsControl(s *sending, n int) bool {
+	if waiting := len(l.outbox.bytes); waiting > 0 && waiting+n > l.settings.maxOutbox {
+		return false
+	}
+	own, messages := l.committed(s), 0
+	if s.backlog != 0 {
+		messages = l.backlogs[s.backlog].cost()
+	}
+	return own+n <= l.settings.maxBuffered && own+messages+n <= l.settings.maxBuffered+controlBytes
+}
+
+// sendClose sends a Close frame with this payload behind all that was sent before. Nothing can be sent
+// after it. MaxBufferedBytes does not hold for it. With tell, the application is the one that closes: the loop learns
+// from an order that the closing handshake has begun, and no further message is delivered.
+func (l *loop) sendClose(t poller.Token, payload []byte, tell bool) error {
+	l.mu.Lock()
+	s := l.sendingOf(t)
+	if s == nil || s.state != sendOpen && s.state != sendFragments {
+		l.mu.Unlock()
+		return ErrClosed
+	}
+	l.placeClose(t, s, payload)
+	if tell {
+		l.cutInbox(s)
+		l.order(t, orderClosing)
+	}
+	l.mu.Unlock()
+	l.driver.Wake()
+	return nil
+}
+
+// placeClose puts a Close frame where it follows all that was sent. loop.mu is held.
+func (l *loop) placeClose(t poller.Token, s *sending, payload []byte) {
+	s.state = sendEnded
+	if s.backlog != 0 && !l.backlogs[s.backlog].empty() {
+		frame := codec.AppendFrame(l.pool.Get(codec.MaxHeaderLen+len(payload)), true, codec.OpcodeClose, payload)
+		l.backlogs[s.backlog].push(item{frame: frame, fixed: true})
+		return
+	}
+	start := len(l.outbox.bytes)
+	l.outbox.bytes = codec.AppendFrame(l.outbox.bytes, true, codec.OpcodeClose, payload)
+	l.extend(t, s, start)
+}
+
+// giveUp drops what waits for a connection and sends a Close frame instead. It returns how many messages
+// were lost. loop.mu is held.
+func (l *loop) giveUp(t poller.Token, s *sending, code codec.StatusCode, reason string) (lost int) {
+	if s.backlog != 0 {
+		lost = l.backlogs[s.backlog].clear(&l.pool)
+		l.countDropped(s, &l.server.counters.givenUp, lost)
+	}
+	l.cutInbox(s)
+	if s.state == sendOpen || s.state == sendFragments {
+		var payload [codec.MaxControlPayload]byte
+		if frame, err := codec.AppendClose(payload[:0], code, reason); err == nil {
+			l.placeClose(t, s, frame)
+		}
+	}
+	s.state = sendEnded
+	return lost
+}
+
+// cutInbox sees to it that no further message is delivered. loop.mu is held.
+func (l *loop) cutInbox(s *sending) {
+	if s.inbox != 0 {
+		l.inboxes[s.inbox].shut(&l.pool)
+	}
+}
+
+// sendRaw sends bytes of the opening handshake on the loop's goroutine, and leaves the
+// connection in state to. It does nothing if the connection was aborted meanwhile.
+func (l *loop) sendRaw(t poller.Token, b []byte, to sendState) (sent bool) {
+	l.mu.Lock()
+	if s := l.sendingOf(t); s != nil && s.state == sendNothing {
+		sent = true
+		start := len(l.outbox.bytes)
+		l.outbox.bytes = append(l.outbox.bytes, b...)
+		l.extend(t, s, start)
+		s.state = to
+	}
+	l.mu.Unlock()
+	l.driver.Wake()
+	return sent
+}
+
+// abort tells the loop, from any goroutine, to close a connection at once.
+func (l *loop) abort(t poller.Token) {
+	l.mu.Lock()
+	if s := l.sendingOf(t); s != nil {
+		s.state = sendEnded
+		l.cutInbox(s)
+		l.order(t, orderAbort)
+	}
+	l.mu.Unlock()
+	l.driver.Wake()
+}

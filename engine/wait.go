@@ -1,0 +1,57 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/wsloop/wsloop/codec"
+)
+
+// sendWait sends a frame once there is room for it.
+func sendWait(ctx context.Context, c Conn, o *outgoing, payload []byte) error {
+	l := c.loop
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		l.mu.Lock()
+		room, err := l.roomFor(c, o, len(payload))
+		if err == nil && room == nil {
+			_, err = placeFrame(l, c.token, o, payload)
+		}
+		l.mu.Unlock()
+		if err != nil || room == nil {
+			l.driver.Wake()
+			return err
+		}
+		l.driver.Wake()
+		select {
+		case <-room:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// roomFor returns nil if there is room for a frame, and else a channel that is closed when it is worth to
+// look again. loop.mu is held.
+func (l *loop) roomFor(c Conn, o *outgoing, payloadLen int) (<-chan struct{}, error) {
+	s := l.sendingOf(c.token)
+	if s == nil || s.state != o.from {
+		return nil, whyNot(s)
+	}
+	n := codec.MaxHeaderLen + payloadLen
+	if n > l.settings.maxBuffered {
+		return nil, ErrBufferFull
+	}
+	if s.backlog == 0 && l.fits(s, n) {
+		return nil, nil
+	}
+	b := l.backlogOf(c.token, s)
+	l.entryOf(c.token, s) // so that Flush looks at it
+	if l.committed(s)+b.cost()+n+itemBytes <= l.settings.maxBuffered && l.server.budget.allows(n+itemBytes) {
+		return nil, nil
+	}
+	room := make(chan struct{})
+	b.waiters = append(b.waiters, room)
+	return room, nil
+}
