@@ -33,6 +33,7 @@ var allowed = []rule{
 	{"engine", []string{module + "/codec", module + "/handshake", module + "/poller"}, "joins the parts; what users import stays small"},
 	{"cmd/wsloop", []string{module + "/codec", module + "/handshake", module + "/engine"}, "a user of the public API like any other"},
 	{"scripts", nil, "tests only"},
+	{"scripts/bench/slow", []string{module + "/codec", module + "/engine"}, "a user of the public API like any other"},
 }
 
 // TestImports holds the direction of the imports. Every package has to be in the table.
