@@ -1,6 +1,6 @@
 // Package engine is a WebSocket server (RFC 6455) for very many connections. A
 // Server runs a few event loops; each connection lives on one of them and costs
-// about a hundred bytes while it is idle: no goroutine, no buffer, no timer.
+// about 150 bytes while it is idle: no goroutine, no buffer, no timer.
 //
 //	srv := &engine.Server{
 //		Addr: "localhost:8080",
@@ -17,9 +17,12 @@
 // The functions in Events run on the loop of their connection. They must not block:
 // while one runs, every connection of that loop waits. Callbacks of one
 // connection never run concurrently, and come in this order: Upgrade, Open, any
-// of Message, Fragment, Ping and Pong, then Close exactly once and last. Close is
+// of Message, Fragment, Ping, Pong and Drained, then Close exactly once and last. Close is
 // called if and only if Open was. A panic in a callback closes that connection with 1011, is
 // counted and logged, and harms no other.
+//
+// With Server.Workers the callbacks from Open to Close run on a bounded number of goroutines instead and may block.
+// All of the above holds there too.
 //
 // # Bytes
 //
@@ -35,11 +38,19 @@
 // methods return ErrClosed or zero values and never touch another connection.
 // Sending costs no allocation, and wakes the loop at most once a turn.
 //
+// # Slow, dead and hostile peers
+//
+// Send never blocks. What a slow peer does not take waits, up to Server.MaxBufferedBytes, and can be dropped, replaced by
+// newer messages or end the connection: see Overflow. Events.Drained tells when it has caught up, Conn.SendWait
+// is for goroutines that may wait, and Conn.Pause holds back what a peer sends. Peers that are silent are pinged,
+// and cut off if they do not answer; so are those that do not read. Every buffer, rate and time has a
+// limit; the table is in options.go, and docs/operations.md says what happens beyond each and how to choose it. One
+// budget, Server.MaxMemoryBytes, bounds all buffers together.
+//
 // # Strictness
 //
 // What RFC 6455 says a server must do is done, with the right close code, as early as
 // the bytes allow: a text message that is not UTF-8 fails at the byte that is
 // wrong. After a failure or a Close nothing more of the connection is processed. What was sent
-// before Close is flushed before it. Every buffer and every count has
-// a limit; the table is in options.go.
+// before Close is flushed before it.
 package engine

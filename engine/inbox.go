@@ -38,9 +38,9 @@ type inbox struct {
 	conn     Conn
 	index    uint32 // in loop.inboxes
 	jobs     []job
-	head     int // of jobs: those before were taken
-	messages int // among the jobs
-	bytes    int // of the jobs
+	head     int  // of jobs: those before were taken
+	messages int  // among the jobs
+	bytes    int  // of the jobs
 	paused   bool // by the application
 	running  bool // a worker has it or is going to
 	full     bool // so that the connection is not read

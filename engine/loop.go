@@ -26,7 +26,6 @@ type loop struct {
 	shut      bool           // the server is shutting down, and this loop has heeded it
 	starved   int            // connections that pauseMemory holds
 
-
 	// Scratch space of the opening handshake.
 	request      handshake.Request
 	response     handshake.Response

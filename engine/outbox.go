@@ -76,7 +76,6 @@ func (l *loop) extend(t poller.Token, s *sending, start int) {
 	e.last = index
 }
 
-
 // minOutboxBytes is kept whatever the traffic.
 const minOutboxBytes = 64 << 10
 

@@ -9,8 +9,10 @@ type SourceLimits struct {
 	Connections int
 	Handshakes  Rate
 }
-type sources struct{}
-type admission uint8
+type (
+	sources   struct{}
+	admission uint8
+)
 
 const (
 	admitted admission = iota
