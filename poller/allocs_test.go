@@ -91,6 +91,41 @@ func TestWakeAllocatesNothing(t *testing.T) {
 	}
 }
 
+// TestAskAllocatesNothing asks the system about a connection.
+func TestAskAllocatesNothing(t *testing.T) {
+	r := newAllocsRig(t)
+	token, _ := r.pair()
+	allocsNone(t, func() {
+		if _, err := r.l.Socket(token); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// TestPauseAllocatesNothing pauses with bytes left, and takes them later.
+func TestPauseAllocatesNothing(t *testing.T) {
+	r := newAllocsRig(t)
+	token, peer := r.pair()
+	message := make([]byte, 3000)
+	total := 0
+	r.onData = func(_ Token, b []byte) int {
+		r.l.Pause(token)
+		n := min(len(b), 2000)
+		total += n
+		return n
+	}
+	allocsNone(t, func() {
+		writeRaw(peer.fd, message)
+		for range 4 {
+			r.step()
+			r.l.Resume(token)
+		}
+	})
+	if want := len(message) * (allocsRuns + 1 + allocsWarm); total != want {
+		t.Errorf("%d bytes were consumed, want %d", total, want)
+	}
+}
+
 const (
 	allocsRuns = 300
 	allocsWarm = 20

@@ -179,14 +179,18 @@ func (l *loop) writable(t Token, c *conn) {
 	}
 }
 
-// hangup ends a connection that is not read any more: paused, or past the peer's
-// FIN. Level triggering would report it for ever.
-func (l *loop) hangup(t Token, c *conn) {
-	if c.flags&connEOF != 0 && c.flags&connWriteClosed != 0 {
+// hangup is told of a connection that is not read: paused, or past the peer's FIN. It
+// ends it, but for one that is paused and has no error: there the peer closed, and what it
+// sent waits for Resume. Level triggering would report either for ever.
+func (l *loop) hangup(t Token, c *conn, failed bool) {
+	switch {
+	case c.flags&connEOF == 0 && !failed:
+		l.watch(t, c, 0)
+	case c.flags&connEOF != 0 && c.flags&connWriteClosed != 0:
 		l.Close(t, io.EOF)
-		return
+	default:
+		l.Close(t, syscall.ECONNRESET)
 	}
-	l.Close(t, syscall.ECONNRESET)
 }
 
 // watch changes the interest; a mechanism that refuses ends the connection.
@@ -331,9 +335,13 @@ func (l *loop) Resume(t Token) {
 	}
 	c.flags &^= connPaused
 	if c.flags&connEOF == 0 {
-		l.watch(t, c, c.interest|interestRead)
+		to := c.interest | interestRead
+		if l.pending(c) > 0 {
+			to |= interestWrite // which a hang-up took away
+		}
+		l.watch(t, c, to)
 	}
-	if c.flags&connDead == 0 && c.extra != 0 && l.extras[c.extra].rest != nil {
+	if c.extra != 0 && l.extras[c.extra].rest != nil {
 		l.presentLater(t, c)
 	}
 }

@@ -16,6 +16,8 @@
 //     again, on a later turn, before newer bytes.
 //   - Bytes written are sent in order. What the socket does not take waits in a
 //     queue that exists only while it is not empty.
+//   - A paused connection gets neither Data nor EOF, and after Resume all that came
+//     before its peer closed. Its output goes on.
 //   - One connection gets a bounded share of a turn: one read.
 //   - Flush is called once per turn, after the events and before the wait.
 //   - A Loop method given a stale token does nothing, and says so with ErrClosed

@@ -15,6 +15,7 @@ type faultKernel struct {
 	onRead   func(fd int, b []byte) (int, syscall.Errno)
 	onWrite  func(fd int, b []byte) (int, syscall.Errno)
 	onWritev func(fd int, vec [][]byte) (int, syscall.Errno)
+	onSocket func(fd int) (SocketState, syscall.Errno)
 	// onClose runs after the descriptor was closed, as close(2) reports errors.
 	onClose func(fd int) syscall.Errno
 
@@ -57,6 +58,13 @@ func (k *faultKernel) writev(fd int, vec [][]byte) (int, syscall.Errno) {
 		return k.onWritev(fd, vec)
 	}
 	return k.kernel.writev(fd, vec)
+}
+
+func (k *faultKernel) socketState(fd int) (SocketState, syscall.Errno) {
+	if k.onSocket != nil {
+		return k.onSocket(fd)
+	}
+	return k.kernel.socketState(fd)
 }
 
 func (k *faultKernel) close(fd int) syscall.Errno {

@@ -158,6 +158,9 @@ func (q *fakeKevents) gather(events []kevent) int {
 		case ev.filter == filterUser:
 		case found&(unix.POLLHUP|unix.POLLERR) != 0, ev.filter == filterRead && found&unix.POLLRDHUP != 0:
 			ev.flags |= kqEOF
+			if found&unix.POLLERR != 0 {
+				ev.fflags = uint32(syscall.ECONNRESET)
+			}
 		}
 		events[n] = ev
 		n++

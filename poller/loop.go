@@ -162,7 +162,7 @@ func (l *loop) dispatch(ev *event) {
 				l.readable(t, c)
 			}
 		case ev.ready&readyHangup != 0:
-			l.hangup(t, c)
+			l.hangup(t, c, ev.ready&readyError != 0)
 		}
 	}
 	// Past a hang-up a write can only fail, and would hide what is still to be read.

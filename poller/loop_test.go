@@ -152,9 +152,9 @@ func TestRestsDoNotMultiply(t *testing.T) {
 	})
 }
 
-// TestRemoteAddrOfAClosedDescriptor asks for the address at the moment when the
-// descriptor has gone back to the system and may be another connection's.
-func TestRemoteAddrOfAClosedDescriptor(t *testing.T) {
+// TestAskOfAClosedDescriptor asks the system about a connection at the moment when its
+// descriptor has gone back and may be another connection's.
+func TestAskOfAClosedDescriptor(t *testing.T) {
 	eachMechanism(t, func(t *testing.T, r *rig) {
 		ln := r.listen()
 		token, _ := r.dial(ln)
@@ -167,6 +167,9 @@ func TestRemoteAddrOfAClosedDescriptor(t *testing.T) {
 			if addr, err := r.l.RemoteAddr(token); !errors.Is(err, ErrClosed) {
 				t.Errorf("RemoteAddr: %v, %v, want ErrClosed", addr, err)
 			}
+			if state, err := r.l.Socket(token); !errors.Is(err, ErrClosed) {
+				t.Errorf("Socket: %v, %v, want ErrClosed", state, err)
+			}
 			return 0
 		}
 		r.l.Close(token, nil)
@@ -175,6 +178,109 @@ func TestRemoteAddrOfAClosedDescriptor(t *testing.T) {
 		if !asked {
 			t.Error("the descriptor was not closed")
 		}
+	})
+}
+
+// TestSocketChangesHands has the connection end while the system is asked, so that the
+// answer is about another.
+func TestSocketChangesHands(t *testing.T) {
+	eachMechanism(t, func(t *testing.T, r *rig) {
+		token, _ := r.pair()
+		r.k.onSocket = func(int) (SocketState, syscall.Errno) {
+			r.l.Close(token, nil)
+			r.step()
+			return SocketState{Unsent: 7}, 0
+		}
+		if state, err := r.l.Socket(token); !errors.Is(err, ErrClosed) || state != (SocketState{}) {
+			t.Errorf("Socket: %v, %v, want ErrClosed", state, err)
+		}
+		r.k.onSocket = func(int) (SocketState, syscall.Errno) {
+			t.Error("the system was asked for a stale token")
+			return SocketState{}, 0
+		}
+		_, _ = r.l.Socket(token)
+	})
+}
+
+func TestSocketFails(t *testing.T) {
+	eachMechanism(t, func(t *testing.T, r *rig) {
+		token, _ := r.pair()
+		r.k.onSocket = func(int) (SocketState, syscall.Errno) { return SocketState{}, syscall.ENOBUFS }
+		if _, err := r.l.Socket(token); !errors.Is(err, syscall.ENOBUFS) {
+			t.Errorf("Socket: %v, want ENOBUFS", err)
+		}
+		r.k.onSocket = nil
+		if _, errno := r.k.socketState(-1); errno != syscall.EBADF {
+			t.Errorf("the state of no descriptor: %v, want EBADF", errno)
+		}
+	})
+}
+
+// TestSocketOfTheSystem has the kernel of this machine tell, over TCP and a Unix socket.
+func TestSocketOfTheSystem(t *testing.T) {
+	eachMechanism(t, func(t *testing.T, r *rig) {
+		token, client := r.dial(r.listen())
+		state := func(token Token) SocketState {
+			s, err := r.l.Socket(token)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		}
+		r.until("a byte to be acknowledged", func() bool {
+			_ = r.l.Write(token, []byte("x"))
+			s := state(token)
+			return s.RTT > 0 && s.Unsent == 0
+		})
+		_ = r.l.Write(token, make([]byte, 16<<20))
+		r.until("the socket to be full", func() bool { return state(token).Unsent > 0 })
+		r.l.Close(token, nil)
+		client.Close()
+
+		local, peer := r.pair()
+		_ = r.l.Write(local, make([]byte, 1000))
+		if s := state(local); s.Unsent < 1000 || s.RTT != 0 {
+			t.Errorf("%+v with 1000 bytes that the peer has not read", s)
+		}
+		peer.receive()
+		if s := state(local); s != (SocketState{}) {
+			t.Errorf("%+v with nothing that the peer has not read", s)
+		}
+	})
+}
+
+// TestHeld compares what a connection holds with the meter and with the sizes of buffers.
+func TestHeld(t *testing.T) {
+	eachMechanism(t, func(t *testing.T, r *rig) {
+		token, peer := r.pair()
+		want := func(step string, n int) {
+			t.Helper()
+			if held, metered := r.l.Held(token), r.l.buffers.kept+n; held != n || int(r.meter.Load()) != metered {
+				t.Errorf("%s: %d bytes are held, want %d; the meter says %d, want %d", step, held, n, r.meter.Load(), metered)
+			}
+		}
+		want("idle", 0)
+		again := func(int, [][]byte) (int, syscall.Errno) { return -1, syscall.EAGAIN }
+		r.k.onWrite = func(int, []byte) (int, syscall.Errno) { return -1, syscall.EAGAIN }
+		r.k.onWritev = again
+		_ = r.l.Write(token, make([]byte, 10))
+		want("a little output", smallBlockBytes)
+		_ = r.l.Write(token, make([]byte, smallBlockBytes))
+		want("more output", smallBlockBytes+blockBytes)
+		r.onData = func(_ Token, b []byte) int { return len(b) - 600 }
+		peer.send(make([]byte, 1000))
+		r.step()
+		want("input besides", smallBlockBytes+blockBytes+1024)
+		r.k.onWritev = nil
+		r.until("the queue to drain", func() bool { return r.l.Pending(token) == 0 })
+		want("input", 1024)
+		r.onData = nil
+		r.step()
+		want("nothing", 0)
+		r.k.onWritev = again
+		_ = r.l.Write(token, make([]byte, 10))
+		r.l.Close(token, nil)
+		want("closed", 0)
 	})
 }
 

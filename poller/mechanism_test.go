@@ -122,8 +122,48 @@ func TestMechanismReportsTheEnd(t *testing.T) {
 		}
 		w.must(w.modify(w.fd, token, interestRead, interestRead|interestWrite))
 		w.peer.close()
-		if got := w.now()[token]; got&readyRead == 0 || got&readyHangup == 0 {
+		if got := w.now()[token]; got&readyRead == 0 || got&readyHangup == 0 || got&readyError != 0 {
 			t.Errorf("after the peer closed: %v, want reading and hang-up", got)
+		}
+	})
+}
+
+// TestMechanismReportsAnError has the peer close with bytes it did not read, which is a
+// reset.
+func TestMechanismReportsAnError(t *testing.T) {
+	eachWatch(t, func(t *testing.T, w *watch) {
+		token := MakeToken(1, 1)
+		w.must(w.add(w.fd, token, interestWrite))
+		writeRaw(w.fd, []byte("x"))
+		w.peer.close()
+		if got := w.now()[token]; got&readyHangup == 0 || got&readyError == 0 {
+			t.Errorf("after a reset: %v, want hang-up and error", got)
+		}
+	})
+}
+
+// TestMechanismReportsUnwatchedOnce has the peer close while nothing is watched for.
+// What there is to read is reported once that is watched again.
+func TestMechanismReportsUnwatchedOnce(t *testing.T) {
+	eachWatch(t, func(t *testing.T, w *watch) {
+		token := MakeToken(1, 1)
+		w.must(w.add(w.fd, token, interestRead))
+		w.must(w.modify(w.fd, token, interestRead, 0))
+		w.peer.send([]byte("x"))
+		w.peer.close()
+		if got := w.now()[token]; got&^readyHangup != 0 {
+			t.Errorf("after the peer closed: %v, want hang-up at most", got)
+		}
+		for range 3 {
+			if got := w.now(); len(got) != 0 {
+				t.Errorf("%v is reported again", got)
+			}
+		}
+		w.must(w.modify(w.fd, token, 0, interestRead))
+		for range 3 {
+			if got := w.now()[token]; got&readyRead == 0 {
+				t.Errorf("watched again: %v, want reading", got)
+			}
 		}
 	})
 }
@@ -235,10 +275,12 @@ func TestTranslateKevents(t *testing.T) {
 		{"None", nil, nil},
 		{"Read", []kevent{{filter: filterRead, token: 1}}, []event{{1, readyRead}}},
 		{"ReadEOF", []kevent{{filter: filterRead, flags: kqEOF, token: 1}}, []event{{1, readyRead}}},
-		{"ReadError", []kevent{{filter: filterRead, flags: kqError, token: 1}}, []event{{1, readyRead | readyHangup}}},
+		{"ReadReset", []kevent{{filter: filterRead, flags: kqEOF, fflags: 54, token: 1}}, []event{{1, readyRead}}},
+		{"ReadError", []kevent{{filter: filterRead, flags: kqError, token: 1}}, []event{{1, readyRead | readyHangup | readyError}}},
 		{"Write", []kevent{{filter: filterWrite, token: 1}}, []event{{1, readyWrite}}},
 		{"WriteEOF", []kevent{{filter: filterWrite, flags: kqEOF, token: 1}}, []event{{1, readyWrite | readyHangup}}},
-		{"WriteError", []kevent{{filter: filterWrite, flags: kqError, token: 1}}, []event{{1, readyWrite | readyHangup}}},
+		{"WriteReset", []kevent{{filter: filterWrite, flags: kqEOF, fflags: 54, token: 1}}, []event{{1, readyWrite | readyHangup | readyError}}},
+		{"WriteError", []kevent{{filter: filterWrite, flags: kqError, token: 1}}, []event{{1, readyWrite | readyHangup | readyError}}},
 		{"User", []kevent{{filter: filterUser, token: MakeToken(slotWake, 0)}}, nil},
 		{
 			"BothAroundUser",

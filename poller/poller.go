@@ -88,8 +88,9 @@ type Loop interface {
 	// allocated for them, so at least Pending while output waits, and 0 for an
 	// idle connection and for a stale token.
 	Held(t Token) int
-	// Pause stops Data and EOF until Resume. Unread bytes are kept, but the
-	// connection may end meanwhile if the peer resets it.
+	// Pause stops Data and EOF until Resume; output goes on. Unread bytes are kept
+	// even when the peer closes, which shows only after Resume. A peer that resets
+	// the connection, or a write that fails, may end it meanwhile.
 	Pause(t Token)
 	// Resume undoes Pause.
 	Resume(t Token)
@@ -109,7 +110,7 @@ type Loop interface {
 // not tell is 0.
 type SocketState struct {
 	// Unsent is the number of bytes that the socket took and the peer has not
-	// acknowledged. A FIN counts as a byte. A Unix socket on Linux tells the
+	// acknowledged. On Linux a FIN counts as one, and a Unix socket tells the
 	// memory that holds what the peer has not read, which is more.
 	Unsent int
 	// RTT is the smoothed round-trip time, 0 for Unix sockets.

@@ -16,16 +16,18 @@ type event struct {
 	ready readiness
 }
 
-// readiness is what an event reports. Hang-up and error are reported even for a
-// descriptor that is watched for nothing.
+// readiness is what an event reports.
 type readiness uint8
 
 const (
 	readyRead readiness = 1 << iota
 	readyWrite
 	// readyHangup says that both directions are over or that the socket has an
-	// error; what was received before can still be read.
+	// error; what was received before can still be read. For a descriptor that is
+	// watched for nothing it is reported once or not at all.
 	readyHangup
+	// readyError comes with readyHangup when the socket has an error.
+	readyError
 )
 
 // Tokens of descriptors that are not connections. Slots this high are never given

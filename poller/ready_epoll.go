@@ -8,7 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// epoll is level-triggered: what one turn leaves unread is reported again.
+// epoll is level-triggered: what one turn leaves unread is reported again. Only a
+// descriptor that is watched for nothing is edge-triggered: its hang-up, which epoll reports
+// unasked, comes once.
 type epoll struct {
 	fd     int
 	waker  int // an eventfd
@@ -55,6 +57,9 @@ func (p *epoll) control(op, fd int, t Token, in interest) syscall.Errno {
 	if in&interestWrite != 0 {
 		ev.Events |= unix.EPOLLOUT
 	}
+	if in == 0 {
+		ev.Events = unix.EPOLLET
+	}
 	return epollCtl(p.fd, op, fd, &ev)
 }
 
@@ -92,6 +97,9 @@ func (p *epoll) translate(events []event, n int) int {
 		}
 		if ev.Events&(unix.EPOLLHUP|unix.EPOLLERR) != 0 {
 			r |= readyHangup
+		}
+		if ev.Events&unix.EPOLLERR != 0 {
+			r |= readyError
 		}
 		events[out] = event{token: t, ready: r}
 		out++

@@ -116,7 +116,7 @@ func appendChanges(changes []kevent, fd int, t Token, from, to interest) []keven
 
 // translateKevents fills events. A descriptor that is ready both ways gives two.
 // EOF at the reading side means that a read will say so; at the writing side, that
-// the connection is broken.
+// both directions are over. The filter's own flags are then the socket's error.
 func translateKevents(events []event, from []kevent) int {
 	n := 0
 	for i := range from {
@@ -132,10 +132,13 @@ func translateKevents(events []event, from []kevent) int {
 			e.ready = readyWrite
 			if ev.flags&kqEOF != 0 {
 				e.ready |= readyHangup
+				if ev.fflags != 0 {
+					e.ready |= readyError
+				}
 			}
 		}
 		if ev.flags&kqError != 0 {
-			e.ready |= readyHangup
+			e.ready |= readyHangup | readyError
 		}
 		events[n] = e
 		n++

@@ -5,6 +5,7 @@ package poller
 import (
 	"maps"
 	"net"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -27,6 +28,8 @@ type rig struct {
 	l *loop
 	k *faultKernel
 	m *faultMechanism
+
+	meter atomic.Int64
 }
 
 // eachMechanism runs a test over every readiness mechanism.
@@ -43,7 +46,7 @@ func eachMechanism(t *testing.T, test func(*testing.T, *rig)) {
 func newRig(t *testing.T, newMechanism func() (mechanism, error), newKernel func() kernel) *rig {
 	t.Helper()
 	r := &rig{T: t}
-	d, err := newNative(Options{Loops: 1}, func() (mechanism, error) {
+	d, err := newNative(Options{Loops: 1, Meter: &r.meter}, func() (mechanism, error) {
 		m, err := newMechanism()
 		r.m = &faultMechanism{mechanism: m}
 		return r.m, err
@@ -69,6 +72,9 @@ func newRig(t *testing.T, newMechanism func() (mechanism, error), newKernel func
 		}
 		if free, made := len(r.l.freeExtras), len(r.l.extras)-1; free != made {
 			t.Errorf("%d of %d rare states were given back", free, made)
+		}
+		if n := r.meter.Load(); n != 0 {
+			t.Errorf("the meter says %d at the end, want 0", n)
 		}
 		if !maps.Equal(r.k.opens, r.k.closes) {
 			t.Errorf("descriptors opened %v, closed %v", r.k.opens, r.k.closes)

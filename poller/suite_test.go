@@ -3,6 +3,7 @@
 package poller_test
 
 import (
+	"sync/atomic"
 	"testing"
 
 	"github.com/wsloop/wsloop/poller"
@@ -23,10 +24,17 @@ func TestDrivers(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			pollertest.Run(t, func(t testing.TB, loops int) poller.ListenerDriver {
 				t.Helper()
-				d, err := test.make(poller.Options{Loops: loops})
+				meter := new(atomic.Int64)
+				d, err := test.make(poller.Options{Loops: loops, Meter: meter})
 				if err != nil {
 					t.Fatal(err)
 				}
+				// By then the suite has stopped the driver.
+				t.Cleanup(func() {
+					if n := meter.Load(); n != 0 {
+						t.Errorf("the meter says %d at the end, want 0", n)
+					}
+				})
 				return d
 			})
 		})

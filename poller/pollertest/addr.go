@@ -63,6 +63,9 @@ func testRemoteAddrWhileClosing(t *testing.T, newDriver maker) {
 		want := client.LocalAddr().(*net.TCPAddr).AddrPort()
 		wg.Go(func() {
 			for {
+				if _, err := c.h.loop.Socket(c.token); err != nil && !errors.Is(err, poller.ErrClosed) {
+					t.Errorf("Socket: %v", err)
+				}
 				got, err := c.h.loop.RemoteAddr(c.token)
 				if errors.Is(err, poller.ErrClosed) {
 					return

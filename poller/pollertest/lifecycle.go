@@ -139,8 +139,14 @@ func checkInert(t testing.TB, c *conn) {
 	if _, err := l.RemoteAddr(c.token); !errors.Is(err, poller.ErrClosed) {
 		t.Errorf("RemoteAddr: %v, want ErrClosed", err)
 	}
+	if _, err := l.Socket(c.token); !errors.Is(err, poller.ErrClosed) {
+		t.Errorf("Socket: %v, want ErrClosed", err)
+	}
 	if n := l.Pending(c.token); n != 0 {
 		t.Errorf("Pending: %d, want 0", n)
+	}
+	if n := l.Held(c.token); n != 0 {
+		t.Errorf("Held: %d, want 0", n)
 	}
 	l.Pause(c.token)
 	l.Resume(c.token)

@@ -35,6 +35,12 @@ func Run(t *testing.T, newDriver func(t testing.TB, loops int) poller.ListenerDr
 		{"PauseKeepsBytes", testPauseKeepsBytes},
 		{"PauseKeepsRest", testPauseKeepsRest},
 		{"PauseKeepsEOF", testPauseKeepsEOF},
+		{"PauseInsideData", testPauseInsideData},
+		{"PauseAndResumeInOneTurn", testPauseAndResumeInOneTurn},
+		{"ResumeFromAnother", testResumeFromAnother},
+		{"PauseThenPeerCloses", testPauseThenPeerCloses},
+		{"PauseThenCloseWrite", testPauseThenCloseWrite},
+		{"PauseLetsOutputDrain", testPauseLetsOutputDrain},
 
 		{"QueueThenDrained", testQueueThenDrained},
 		{"CloseWriteFlushesQueue", testCloseWriteFlushesQueue},
@@ -42,6 +48,9 @@ func Run(t *testing.T, newDriver func(t testing.TB, loops int) poller.ListenerDr
 		{"PeerHalfCloses", testPeerHalfCloses},
 		{"CloseDropsQueue", testCloseDropsQueue},
 		{"WriteNothing", testWriteNothing},
+
+		{"Held", testHeld},
+		{"Socket", testSocket},
 
 		{"WakesFromManyGoroutines", testWakesFromManyGoroutines},
 		{"FlushFollowsEvents", testFlushFollowsEvents},

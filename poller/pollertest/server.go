@@ -3,6 +3,7 @@ package pollertest
 import (
 	"context"
 	"net"
+	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -109,6 +110,15 @@ func (s *server) nextOpened() *conn {
 func (s *server) nextClosed() ending {
 	s.t.Helper()
 	return receive(s.t, s.closed, "Closed")
+}
+
+// listenOn listens at an address of its own, for "tcp4" and "unix".
+func listenOn(t testing.TB, network string) net.Listener {
+	t.Helper()
+	if network == "unix" {
+		return listen(t, network, filepath.Join(t.TempDir(), "s"))
+	}
+	return listen(t, network, "127.0.0.1:0")
 }
 
 func listen(t testing.TB, network, address string) net.Listener {
