@@ -1,6 +1,7 @@
 package poller
 
 import (
+	"cmp"
 	"math/bits"
 	"sync/atomic"
 )
@@ -8,7 +9,7 @@ import (
 const (
 	minBufferShift = 6  // 64 bytes
 	maxBufferShift = 20 // 1 MiB; larger buffers are never kept
-	// keepBytes bounds what the free lists of all classes hold together.
+	// keepBytes is the default of Buffers.Keep.
 	keepBytes = 16 << 20
 )
 
@@ -24,6 +25,9 @@ type Buffers struct {
 	// its capacity, through Put or Grow, sooner or later. That holds for the
 	// largest as well, which are not kept.
 	Meter *atomic.Int64
+
+	// Keep bounds the bytes that are kept for later; 0 means 16 MiB.
+	Keep int
 
 	classes [maxBufferShift - minBufferShift + 1]bufferClass
 	kept    int // bytes in the free lists
@@ -74,7 +78,7 @@ func (p *Buffers) Put(b []byte) {
 	if size != 1<<(i+minBufferShift) {
 		return // not from Get
 	}
-	if p.kept+size > keepBytes {
+	if p.kept+size > cmp.Or(p.Keep, keepBytes) {
 		p.count(-size)
 		return
 	}
@@ -94,6 +98,23 @@ func (p *Buffers) Grow(b []byte, need int) []byte {
 	grown := append(p.Get(need), b...)
 	p.Put(b)
 	return grown
+}
+
+// Lacks is how many bytes Grow(b, need) would allocate: 0 if b has the room, or a buffer that
+// is kept.
+func (p *Buffers) Lacks(b []byte, need int) int {
+	if cap(b) >= need {
+		return 0
+	}
+	need = max(need, cap(b)+cap(b)/2)
+	i := class(need)
+	switch {
+	case i >= len(p.classes):
+		return need
+	case len(p.classes[i].free) > 0:
+		return 0
+	}
+	return 1 << (i + minBufferShift)
 }
 
 // Release is Put under the name by which message assembly knows it.

@@ -266,11 +266,11 @@ func TestHeld(t *testing.T) {
 		_ = r.l.Write(token, make([]byte, 10))
 		want("a little output", smallBlockBytes)
 		_ = r.l.Write(token, make([]byte, smallBlockBytes))
-		want("more output", smallBlockBytes+blockBytes)
+		want("more output", 3*smallBlockBytes)
 		r.onData = func(_ Token, b []byte) int { return len(b) - 600 }
 		peer.send(make([]byte, 1000))
 		r.step()
-		want("input besides", smallBlockBytes+blockBytes+1024)
+		want("input besides", 3*smallBlockBytes+1024)
 		r.k.onWritev = nil
 		r.until("the queue to drain", func() bool { return r.l.Pending(token) == 0 })
 		want("input", 1024)

@@ -2,6 +2,7 @@ package poller
 
 import (
 	"bytes"
+	"math"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -360,5 +361,42 @@ func TestQueueStartsSmall(t *testing.T) {
 	q.discard(100, &p)
 	if back := p.Get(smallBlockBytes); len(p.classes[class(smallBlockBytes)].free) != 0 || cap(back) != smallBlockBytes {
 		t.Error("the block did not go back to the pool")
+	}
+}
+
+// TestBuffersKeep bounds what is kept by a setting.
+func TestBuffersKeep(t *testing.T) {
+	var meter atomic.Int64
+	p := Buffers{Meter: &meter, Keep: 3000}
+	a, b, big := p.Get(1000), p.Get(2000), p.Get(2000)
+	p.Put(b)
+	p.Put(big)
+	p.Put(a)
+	if kept := freeBytes(&p); kept != 2048 || meter.Load() != 2048 {
+		t.Errorf("%d bytes are kept, %d metered, want 2048", kept, meter.Load())
+	}
+}
+
+// TestBuffersLack compares what Grow allocates with what Lacks said.
+func TestBuffersLack(t *testing.T) {
+	var meter atomic.Int64
+	p := Buffers{Meter: &meter, Keep: math.MaxInt}
+	random := rand.New(rand.NewPCG(7, 8))
+	var all [4][]byte
+	for step := range 10_000 {
+		b := &all[random.IntN(len(all))]
+		need := random.IntN(1 << random.IntN(21))
+		lacks, before := p.Lacks(*b, need), int(meter.Load())
+		*b = p.Grow(*b, need)
+		if got := int(meter.Load()) - before; got != lacks {
+			t.Fatalf("step %d: growing to %d took %d bytes, not %d", step, need, got, lacks)
+		}
+		if random.IntN(4) == 0 {
+			p.Put(*b)
+			*b = nil
+		}
+	}
+	if n := p.Lacks(make([]byte, 0, 2<<20), 2<<20+1); n != 3<<20 {
+		t.Errorf("a large buffer takes %d bytes to grow", n)
 	}
 }

@@ -24,6 +24,8 @@ type Options struct {
 	// Meter, if not nil, counts the bytes of the loops' buffers: output queues and
 	// input that was not consumed, in use or kept for later. See Buffers.Meter.
 	Meter *atomic.Int64
+	// Keep bounds what each loop keeps of them for later: see Buffers.Keep.
+	Keep int
 }
 
 // Native is the driver over epoll or kqueue.
@@ -56,7 +58,7 @@ func newNative(o Options, newMechanism func() (mechanism, error), newKernel func
 			return nil, fmt.Errorf("poller: loop %d: %w", i, err)
 		}
 		l := newLoop(d, i, m, newKernel())
-		l.buffers.Meter = o.Meter
+		l.buffers.Meter, l.buffers.Keep = o.Meter, o.Keep
 		d.loops = append(d.loops, l)
 	}
 	return d, nil

@@ -13,6 +13,7 @@ type Options struct {
 	Loops     int
 	ReusePort bool
 	Meter     *atomic.Int64
+	Keep      int
 }
 
 // Native is not available on this system.

@@ -1,7 +1,7 @@
 package poller
 
-// blockBytes is the size of the pieces a queue grows by. A smaller one is taken
-// when little waits.
+// A queue grows by pieces between these sizes, each about as large as all that waits, so
+// that many connections for which little waits do not take much together.
 const (
 	blockBytes      = 64 << 10
 	smallBlockBytes = 4 << 10
@@ -20,10 +20,7 @@ func (q *queue) append(b []byte, pool *Buffers) {
 	for len(b) > 0 {
 		last := len(q.blocks) - 1
 		if last < 0 || len(q.blocks[last]) == cap(q.blocks[last]) {
-			size := smallBlockBytes
-			if len(b) > smallBlockBytes || last >= 0 {
-				size = blockBytes
-			}
+			size := max(smallBlockBytes, min(q.pending, blockBytes))
 			q.blocks = append(q.blocks, pool.Get(size))
 			last++
 		}
