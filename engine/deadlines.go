@@ -72,11 +72,10 @@ func (l *loop) Tick(now time.Duration) {
 	if last := l.wheel.last; last != 0 {
 		l.noteLag(max(now-last-tick, 0))
 	}
-	ticks := l.wheel.advance(now)
-	for range ticks {
+	if l.wheel.advance(now) {
 		l.serve()
+		l.now.Store(l.wheel.now)
 	}
-	l.now.Store(l.wheel.now)
 	l.relievePauses()
 	l.trim()
 }
@@ -116,7 +115,7 @@ func (l *loop) review(t poller.Token, s *session) {
 		l.reviewRate(t, s)
 		s.heard, s.spoke = now, now
 	}
-	a := agenda{now, wheelBuckets}
+	a := agenda{now: now}
 	switch {
 	case s.flags&flagExpires != 0 && a.passed(s.expires, 0):
 		l.outlive(t, s)
@@ -133,28 +132,33 @@ func (l *loop) review(t poller.Token, s *session) {
 		return
 	}
 	if s.pauses&pauseRate != 0 {
-		a.next = 1
+		a.look(1)
 	}
-	if a.next < wheelBuckets || d.any() {
+	if a.next != 0 {
 		l.schedule(t.Slot(), now+a.next)
 	}
 }
 
 // An agenda finds the earliest of several deadlines.
 type agenda struct {
-	now, next uint32 // next is in ticks from now
+	now, next uint32 // next is in ticks from now; 0 for none
+}
+
+// look takes care that the connection is looked at in so many ticks at the latest.
+func (a *agenda) look(ticks uint32) {
+	if a.next == 0 || ticks < a.next {
+		a.next = ticks
+	}
 }
 
 // passed says whether a deadline has passed, and takes it into account if not.
 func (a *agenda) passed(since, after uint32) bool {
 	left := int32(since + after - a.now)
 	if left > 0 {
-		a.next = min(a.next, uint32(left))
+		a.look(uint32(left))
 	}
 	return left <= 0
 }
-
-func (d *deadlineTicks) any() bool { return d.idle|d.ping|d.lifetime != 0 }
 
 // reviewPing pings a peer that has been silent, and says whether it is still taken for alive. Behind
 // output that waits, a ping and its pong would come late: such a peer is judged by its progress.
@@ -171,11 +175,19 @@ func (l *loop) reviewPing(t poller.Token, s *session, a *agenda) (alive bool) {
 		return l.watchUnsent(t, s, a)
 	}
 	s.flags &^= flagPinged
-	if a.passed(s.heard, d.ping) {
+	if !a.passed(s.heard, d.ping) {
+		return true
+	}
+	switch err := l.sendControl(t, codec.OpcodePing, nil); {
+	case err != nil: // there was no room, and nobody is to blame for an answer to what was not sent
+		a.look(1)
+	case d.pong == 0:
+		s.heard = l.wheel.now
+		a.look(d.ping)
+	default:
 		s.flags |= flagPinged
 		s.pinged = l.wheel.now
-		_ = l.sendControl(t, codec.OpcodePing, nil)
-		a.passed(s.pinged, d.pong)
+		a.look(d.pong)
 	}
 	return true
 }
@@ -211,10 +223,7 @@ func (l *loop) reviewStall(t poller.Token, s *session, a *agenda) (alive bool) {
 	if write == 0 || s.flags&flagJudged != 0 && !a.passed(s.stalled, write) {
 		return true
 	}
-	state, err := l.driver.Socket(t)
-	if err != nil {
-		return true // the loop is about to hear of it
-	}
+	state, _ := l.driver.Socket(t) // without an answer the driver's queue has to do
 	waiting := uint32(l.driver.Pending(t) + state.Unsent)
 	acked := s.wrote - waiting
 	if s.flags&flagJudged != 0 && waiting != 0 && acked-s.acked < minProgress {
@@ -260,7 +269,7 @@ func (l *loop) reviewRate(t poller.Token, s *session) {
 	if s.pauses&pauseRate == 0 {
 		return
 	}
-	s.meter.leak(&l.settings.rates, l.wheel.now)
+	s.meter.leak(&l.settings.rates, l.meterNow())
 	if s.meter.within(&l.settings.rates) {
 		l.resume(t, s, pauseRate)
 	}
@@ -270,13 +279,11 @@ func (l *loop) reviewRate(t poller.Token, s *session) {
 func (l *loop) startDeadlines(t poller.Token, s *session) {
 	d, now := &l.settings.deadlines, l.wheel.now
 	s.heard, s.spoke = now, now
-	s.meter = meter{leaked: now}
+	s.meter = meter{leaked: l.meterNow()}
 	l.unschedule(t.Slot())
 	if d.lifetime != 0 {
 		s.flags |= flagExpires
 		s.expires = now + d.lifetime - l.random.Uint32N(d.lifetime/10+1)
 	}
-	if d.any() {
-		l.review(t, s)
-	}
+	l.review(t, s)
 }

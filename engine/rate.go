@@ -3,8 +3,8 @@ package engine
 import "math"
 
 // A Rate bounds how often something may happen: PerSecond on average, and Burst at once.
-// PerSecond 0 means no limit, Burst 0 one second's worth. It is measured by the quarter of a second, so a smaller
-// Burst than a quarter of PerSecond counts as that.
+// PerSecond 0 means no limit, Burst 0 one second's worth. What a connection sends is measured by the quarter of a second,
+// in favour of the peer: a quarter of PerSecond may come on top of Burst.
 type Rate struct {
 	PerSecond, Burst int
 }
@@ -52,21 +52,15 @@ func newBucket(r Rate, units int) bucket {
 	if r.PerSecond <= 0 {
 		return bucket{}
 	}
-	burst := r.Burst
-	if burst <= 0 {
-		burst = r.PerSecond
-	}
-	// Levels sink once in a tick, so one tick's worth must fit.
-	burst = max(burst, (r.PerSecond+int(ticksPerSecond)-1)/int(ticksPerSecond))
-	const most = math.MaxUint32 / 2
-	if perTick := r.PerSecond / int(ticksPerSecond); perTick > most/units || burst > most/units {
+	most := math.MaxInt32 / units
+	burst := orDefault(r.Burst, r.PerSecond)
+	if burst > most || r.PerSecond > most {
 		return bucket{} // more than a connection can bring
 	}
-	return bucket{
-		perTick: uint32(max(r.PerSecond*units/int(ticksPerSecond), 1)),
-		burst:   uint32(burst * units),
-		units:   uint32(units),
-	}
+	// Rounded up, as a peer that keeps exactly to the rate must not be found out in the end.
+	perTick := (uint32(r.PerSecond*units) + ticksPerSecond - 1) / ticksPerSecond
+	// Levels sink once in a tick, so up to one tick's worth of what is due has not sunk yet.
+	return bucket{perTick: perTick, burst: uint32(burst*units) + perTick, units: uint32(units)}
 }
 
 // rates are the buckets in force for every connection.
@@ -74,6 +68,10 @@ type rates struct {
 	messages, bytes, controls bucket
 	policy                    RatePolicy
 }
+
+// meterNow is the clock of the meters, in ticks. Unlike the wheel's it counts time in which the loop did not run: the
+// peers sent meanwhile, and what they were entitled to arrives at once.
+func (l *loop) meterNow() uint32 { return uint32(l.driver.Now() / tick) }
 
 // leak lets the levels sink for the ticks since they did.
 func (m *meter) leak(r *rates, now uint32) {

@@ -15,7 +15,7 @@ type session struct {
 	meter   meter
 	timer   timer
 	heard   uint32 // when the last bytes came, in ticks
-	spoke   uint32 // when the last message came
+	spoke   uint32 // when the last message came, or a piece of it
 	pinged  uint32 // when the ping was sent that is not answered, if flagPinged
 	stalled uint32 // when acked was noted, if flagStalled
 	wrote   uint32 // bytes given to the driver; it wraps
@@ -82,8 +82,9 @@ func (l *loop) Data(t poller.Token, b []byte) (consumed int) {
 	}
 	switch s.phase {
 	case phaseOpen:
-		n += l.receive(t, s, b[n:])
-		l.charge(t, s, &l.settings.rates.bytes, &s.meter.bytes, n)
+		frames := l.receive(t, s, b[n:])
+		l.charge(t, s, &l.settings.rates.bytes, &s.meter.bytes, frames)
+		n += frames
 	case phaseClosing:
 		l.awaitClose(t, s, b[n:])
 		n = len(b)
@@ -149,6 +150,9 @@ func (l *loop) assemble(t poller.Token, s *session, p *codec.Part) {
 		l.fragment(t, s, Fragment{p.Opcode, p.Payload, p.First && p.Start, p.Fin && p.End})
 		return
 	}
+	if !p.Opcode.IsControl() {
+		s.spoke = l.wheel.now
+	}
 	x := l.rareOf(t, s)
 	m, ok, err := x.assembler.Add(&s.decoder, p)
 	switch {
@@ -207,7 +211,7 @@ func (l *loop) charge(t poller.Token, s *session, b *bucket, level *uint32, n in
 	if b.burst == 0 || s.phase != phaseOpen {
 		return true
 	}
-	s.meter.leak(&l.settings.rates, l.wheel.now)
+	s.meter.leak(&l.settings.rates, l.meterNow())
 	if b.add(level, n) {
 		return true
 	}

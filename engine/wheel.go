@@ -11,18 +11,14 @@ const (
 	tick           = poller.TickInterval
 	ticksPerSecond = uint32(time.Second / tick)
 	wheelBuckets   = 1024
-	// maxStep bounds what the wheel's clock advances from one call to the next. The rest is time
-	// in which the loop did not run and could not hear the peers.
-	maxStep = time.Second
 )
 
 // A wheel is a clock in ticks and the sessions that wait for it, by the tick for
 // which they wait. It links sessions by slot and has no memory of its own but the heads of its
 // lists. Ticks wrap after 34 years, and are only ever compared by their difference.
 type wheel struct {
-	now     uint32 // the last tick that was served
-	last    time.Duration
-	rest    time.Duration // what of last is not yet a tick
+	now     uint32        // the last tick that was served
+	last    time.Duration // when it was, by the driver's clock
 	buckets [wheelBuckets]uint32
 }
 
@@ -35,20 +31,19 @@ type timer struct {
 
 const headBit = 1 << 31
 
-// ticksOf is the number of ticks after which d has passed for sure.
-func ticksOf(d time.Duration) uint32 { return uint32((d+tick-1)/tick) + 1 }
+// ticksOf is the number of ticks after which d has passed for sure: the tick that is running when it
+// is asked for does not count.
+func ticksOf(d time.Duration) uint32 { return uint32((d-1)/tick) + 2 }
 
-// advance moves the clock and returns how many ticks are to be served.
-func (w *wheel) advance(now time.Duration) (ticks int) {
-	step := min(now-w.last, maxStep)
-	w.last = now
-	if step <= 0 {
-		return 0
+// advance says whether a tick is to be served. However late it is, it is one, and so ticks are never closer
+// than tick: time in which the loop did not run, and could not hear the peers, does not count against them.
+func (w *wheel) advance(now time.Duration) bool {
+	passed := now - w.last
+	if passed >= 0 && passed < tick {
+		return false
 	}
-	w.rest += step
-	ticks = int(w.rest / tick)
-	w.rest %= tick
-	return ticks
+	w.last = now
+	return passed > 0
 }
 
 // bucket is where a session waits for the tick at.
