@@ -182,22 +182,25 @@ func (l *loop) tellRest(t poller.Token, s *session) {
 	if s.flags&flagQueues == 0 {
 		return
 	}
-	l.mu.Lock()
-	if s.sending.inbox != 0 {
-		l.inboxes[s.sending.inbox].paused = false
+	b := l.heldBy(s)
+	if b == nil {
+		return
 	}
+	l.mu.Lock()
+	b.ended = true
 	l.mu.Unlock()
-	for b := l.heldBy(s); b != nil; b = l.heldBy(s) {
-		l.tellNext(t, b)
+	for l.tellNext(t, b) {
 	}
 }
 
-// tellNext runs one callback. A panic in it drops those that follow.
-func (l *loop) tellNext(t poller.Token, b *inbox) {
+// tellNext runs one callback, if there is one. A panic in it drops those that follow.
+func (l *loop) tellNext(t poller.Token, b *inbox) (ok bool) {
 	defer l.fence(Conn{l, t})
-	if j, ok := l.next(b); ok {
+	j, ok := l.next(b)
+	if ok {
 		l.run(Conn{l, t}, &j)
 	}
+	return ok
 }
 
 // linger leaves the last callback of a connection to the workers.
@@ -207,7 +210,7 @@ func (l *loop) linger(t poller.Token, s *session, how Closure) {
 	if int(t.Slot()) < l.data.Len() {
 		b.data = *l.data.At(t.Slot())
 	}
-	b.paused = false
+	b.ended = true
 	b.push(job{kind: jobClose, how: &how}, &l.pool)
 	l.lingering[t] = b
 	s.sending.inbox = 0
@@ -267,7 +270,7 @@ func (l *loop) recoverPanic(t poller.Token) {
 // failPanic ends a connection in one of whose callbacks there was a panic.
 func (l *loop) failPanic(t poller.Token, s *session) {
 	l.mu.Lock()
-	l.cutInbox(&s.sending)
+	l.cutInbox(t)
 	l.mu.Unlock()
 	if s.phase == phaseOpening {
 		l.refuse(t, s, nil, ErrPanic)

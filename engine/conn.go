@@ -104,7 +104,8 @@ func (c Conn) control(op codec.Opcode, payload []byte) error {
 // and when the peer's has come, or Server.CloseTimeout has passed, the
 // connection is closed and Events.Close called. No further callback but that comes.
 //
-// The error is ErrClosed, or that of a code or reason which must not be sent
+// The error is ErrClosed if the connection is closing or gone: then nothing is sent, but messages that still
+// wait for their callback are dropped all the same. Or it is that of a code or reason which must not be sent
 // (codec.ErrStatusCode, codec.ErrReasonTooLong, codec.ErrInvalidUTF8); then nothing happens.
 func (c Conn) Close(code codec.StatusCode, reason string) error {
 	var payload [codec.MaxControlPayload]byte
@@ -119,7 +120,7 @@ func (c Conn) Close(code codec.StatusCode, reason string) error {
 }
 
 // Abort closes the connection without a closing handshake, and drops what waits to be
-// sent. Events.Close follows.
+// sent or delivered. Events.Close follows.
 func (c Conn) Abort() {
 	if c.loop != nil {
 		c.loop.abort(c.token)
@@ -147,6 +148,10 @@ func (c Conn) setPaused(paused bool, kind orderKind) {
 		return
 	}
 	b := l.inboxOf(c.token, s)
+	if b.paused == paused {
+		l.mu.Unlock()
+		return
+	}
 	b.paused = paused
 	start := l.startInbox(b)
 	l.order(c.token, kind)

@@ -35,17 +35,17 @@ func (j *job) isMessage() bool { return j.kind == jobMessage || j.kind == jobFra
 // An inbox holds the callbacks of one connection that cannot be called yet: the
 // application paused it, or its callbacks run on workers. loop.mu guards it.
 type inbox struct {
-	conn     Conn
-	index    uint32 // in loop.inboxes
-	jobs     []job
-	head     int  // of jobs: those before were taken
-	messages int  // among the jobs
-	bytes    int  // of the jobs
-	paused   bool // by the application
-	running  bool // a worker has it or is going to
-	full     bool // so that the connection is not read
-	cut      bool // takes nothing but Close any more
-	data     any  // what SetData attached, once the connection has ended
+	conn    Conn
+	index   uint32 // in loop.inboxes
+	jobs    []job
+	head    int  // of jobs: those before were taken
+	bytes   int  // of the jobs
+	paused  bool // by the application
+	running bool // a worker has it or is going to
+	full    bool // so that the connection is not read
+	cut     bool // takes nothing but Close any more
+	ended   bool // its connection has: a pause holds nothing back any more
+	data    any  // what SetData attached, once the connection has ended
 }
 
 // inboxOf returns a connection's inbox, making it if need be. loop.mu is held.
@@ -98,9 +98,6 @@ func (b *inbox) push(j job, pool *poller.Buffers) {
 		j.payload = append(pool.Get(len(j.payload)), j.payload...)
 	}
 	b.bytes += cap(j.payload) + jobBytes
-	if j.isMessage() {
-		b.messages++
-	}
 	if b.head > len(b.jobs)/2 && b.head > maxIdleJobs {
 		n := copy(b.jobs, b.jobs[b.head:])
 		clear(b.jobs[n:])
@@ -111,21 +108,27 @@ func (b *inbox) push(j job, pool *poller.Buffers) {
 
 // pop takes the first job that may be run. Its payload has to be put back into the pool.
 func (b *inbox) pop() (j job, ok bool) {
-	if b.head < len(b.jobs) && !b.paused {
-		j = b.jobs[b.head]
-		b.jobs[b.head] = job{}
-		b.head++
-		b.bytes -= cap(j.payload) + jobBytes
-		if j.isMessage() {
-			b.messages--
-		}
-		if b.head == len(b.jobs) {
-			b.jobs, b.head = b.jobs[:0], 0
-		}
-		return j, true
+	if !b.ready() {
+		return job{}, false
 	}
-	return job{}, false
+	j = b.jobs[b.head]
+	b.jobs[b.head] = job{}
+	b.head++
+	b.bytes -= cap(j.payload) + jobBytes
+	if b.head == len(b.jobs) {
+		b.jobs, b.head = b.jobs[:0], 0
+	}
+	return j, true
 }
+
+// ready says whether the first job may be run: a pause holds it back if it is a message.
+func (b *inbox) ready() bool {
+	return !b.empty() && (!b.paused || b.ended || !b.jobs[b.head].isMessage())
+}
+
+// idle says whether the inbox can be given back. One that was cut stays with its connection until the
+// end: a message that the loop is just receiving must find it so.
+func (b *inbox) idle() bool { return b.empty() && !b.cut && (!b.paused || b.ended) }
 
 // shut drops what waits, but for Open, and what is still to come, but for Close.
 func (b *inbox) shut(pool *poller.Buffers) {
@@ -140,20 +143,21 @@ func (b *inbox) shut(pool *poller.Buffers) {
 	}
 	clear(b.jobs[len(kept):])
 	b.jobs, b.head = kept, 0
-	b.messages, b.bytes = 0, len(kept)*jobBytes
+	b.bytes = len(kept) * jobBytes
 }
 
 func (b *inbox) empty() bool { return b.head == len(b.jobs) }
 
-// over says whether the inbox holds more than it should.
+// over says whether the inbox holds more than it should. All jobs count, not messages alone, so that pings
+// cannot fill it.
 func (b *inbox) over(o *options) bool {
-	return b.bytes >= o.maxInFlightBytes && (b.messages >= o.maxInFlight || b.paused)
+	return b.bytes >= o.maxInFlightBytes && (len(b.jobs)-b.head >= o.maxInFlight || b.paused)
 }
 
 // enqueue puts a callback into the connection's inbox. The loop calls it.
 func (l *loop) enqueue(t poller.Token, s *session, j job) {
 	l.mu.Lock()
-	if !l.server.budget.allows(len(j.payload)) {
+	if len(j.payload) > 0 && !l.server.budget.allows(len(j.payload)) {
 		l.mu.Unlock()
 		l.failMemory(t, s)
 		return
@@ -174,10 +178,11 @@ func (l *loop) enqueue(t poller.Token, s *session, j job) {
 
 // startInbox says whether an inbox is to be submitted to the workers. loop.mu is held.
 func (l *loop) startInbox(b *inbox) bool {
-	if l.server.workers == nil || b.running || b.paused || b.empty() {
+	if l.server.workers == nil || b.running || !b.ready() {
 		return false
 	}
 	b.running = true
+	l.server.workers.wg.Add(1)
 	return true
 }
 
@@ -224,7 +229,7 @@ func (l *loop) next(b *inbox) (j job, ok bool) {
 	}
 	if !ok {
 		b.running = false
-		if b.empty() && !b.paused {
+		if b.idle() {
 			l.dropInbox(b)
 		}
 	}

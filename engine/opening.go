@@ -110,7 +110,7 @@ func (l *loop) open(t poller.Token, s *session, subprotocol string) {
 	}
 	s.phase = phaseOpen
 	s.flags |= flagOpened
-	if l.server.workers != nil || s.sending.inbox != 0 { // paused in Upgrade
+	if l.server.workers != nil {
 		s.flags |= flagQueues
 	}
 	s.decoder = codec.NewDecoder(codec.RoleServer)

@@ -241,13 +241,15 @@ func (l *loop) fitsControl(s *sending, n int) bool {
 func (l *loop) sendClose(t poller.Token, payload []byte, tell bool) error {
 	l.mu.Lock()
 	s := l.sendingOf(t)
+	if tell && (s == nil || s.state != sendNothing) {
+		l.cutInbox(t)
+	}
 	if s == nil || s.state != sendOpen && s.state != sendFragments {
 		l.mu.Unlock()
 		return ErrClosed
 	}
 	l.placeClose(t, s, payload)
 	if tell {
-		l.cutInbox(s)
 		l.order(t, orderClosing)
 	}
 	l.mu.Unlock()
@@ -275,7 +277,7 @@ func (l *loop) giveUp(t poller.Token, s *sending, code codec.StatusCode, reason 
 		lost = l.backlogs[s.backlog].clear(&l.pool)
 		l.countDropped(s, &l.server.counters.givenUp, lost)
 	}
-	l.cutInbox(s)
+	l.cutInbox(t)
 	if s.state == sendOpen || s.state == sendFragments {
 		var payload [codec.MaxControlPayload]byte
 		if frame, err := codec.AppendClose(payload[:0], code, reason); err == nil {
@@ -287,9 +289,9 @@ func (l *loop) giveUp(t poller.Token, s *sending, code codec.StatusCode, reason 
 }
 
 // cutInbox sees to it that no further message is delivered. loop.mu is held.
-func (l *loop) cutInbox(s *sending) {
-	if s.inbox != 0 {
-		l.inboxes[s.inbox].shut(&l.pool)
+func (l *loop) cutInbox(t poller.Token) {
+	if b := l.inboxFor(t); b != nil {
+		b.shut(&l.pool)
 	}
 }
 
@@ -312,9 +314,9 @@ func (l *loop) sendRaw(t poller.Token, b []byte, to sendState) (sent bool) {
 // abort tells the loop, from any goroutine, to close a connection at once.
 func (l *loop) abort(t poller.Token) {
 	l.mu.Lock()
+	l.cutInbox(t)
 	if s := l.sendingOf(t); s != nil {
 		s.state = sendEnded
-		l.cutInbox(s)
 		l.order(t, orderAbort)
 	}
 	l.mu.Unlock()

@@ -140,10 +140,9 @@ func (s *Server) Serve(listeners ...net.Listener) error {
 
 // run serves until the driver was stopped, and the last callback has returned.
 func (s *Server) run(driver poller.ListenerDriver) error {
-	if s.settings.slowCallback != 0 {
-		go s.watch(s.settings.slowCallback, s.done)
-	}
+	unwatch := s.watch(s.settings.slowCallback)
 	err := driver.Serve(s.addLoop)
+	unwatch()
 	if s.workers != nil {
 		s.workers.wg.Wait()
 	}

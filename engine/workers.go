@@ -13,8 +13,8 @@ const jobsPerTurn = 16
 // worker is a goroutine that exists only while there is work.
 type workers struct {
 	most  int
-	spawn func() // run, made once so that starting a goroutine needs no memory
-	wg    sync.WaitGroup
+	spawn func()         // run, made once so that starting a goroutine needs no memory
+	wg    sync.WaitGroup // of the inboxes that are queued or run; added to while their connections live
 
 	mu      sync.Mutex
 	ready   []*inbox
@@ -35,7 +35,6 @@ func (w *workers) submit(b *inbox) {
 	w.ready = append(w.ready, b)
 	if w.running < w.most {
 		w.running++
-		w.wg.Add(1)
 		go w.spawn()
 	}
 }
@@ -61,10 +60,11 @@ func (w *workers) next() *inbox {
 }
 
 func (w *workers) run() {
-	defer w.wg.Done()
 	for b := w.next(); b != nil; b = w.next() {
 		if b.conn.loop.work(b) {
 			w.submit(b)
+		} else {
+			w.wg.Done()
 		}
 	}
 }
@@ -116,9 +116,7 @@ func (l *loop) fence(c Conn) {
 	}
 	l.server.reportPanic(v)
 	l.mu.Lock()
-	if b := l.inboxFor(c.token); b != nil {
-		b.shut(&l.pool)
-	}
+	l.cutInbox(c.token)
 	l.order(c.token, orderPanic)
 	l.mu.Unlock()
 	l.driver.Wake()
