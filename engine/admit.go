@@ -12,7 +12,7 @@ func (l *loop) admit(t poller.Token, s *session, live int64) {
 	o := l.settings
 	counters := &l.server.counters
 	switch {
-	case live > o.maxConnections+o.maxConnections/16+reserveConnections:
+	case live-o.maxConnections > o.maxConnections/32+reserveConnections:
 		// Even telling so many that there is no room would take descriptors.
 		counters.refusedConnections.Add(1)
 		s.phase = phaseDiscarding
@@ -28,8 +28,9 @@ func (l *loop) admit(t poller.Token, s *session, live int64) {
 	}
 }
 
-// reserveConnections is how many connections above the limit are told so at least.
-const reserveConnections = 16
+// reserveConnections is how many connections above the limit are told so at least. With the
+// default limit that leaves half of the descriptors in reserve to others.
+const reserveConnections = 8
 
 func (l *loop) admitSource(t poller.Token, s *session) {
 	addr, err := l.driver.RemoteAddr(t)

@@ -29,6 +29,7 @@ type backlog struct {
 	frames  int
 	keys    map[string]int
 	waiters []chan struct{} // closed when there may be room
+	metered int             // what the budget counts for items
 }
 
 // backlogOf returns a connection's backlog, making it if need be. loop.mu is held.
@@ -60,9 +61,15 @@ func (l *loop) dropBacklog(s *sending) {
 	if cap(items) > maxIdleItems {
 		items = nil
 	}
+	l.server.budget.account(&b.metered, 0)
 	*b = backlog{items: items}
 	l.freeBacklogs = append(l.freeBacklogs, s.backlog)
 	s.backlog = 0
+}
+
+// accountItems tells the budget of the memory for items. What an idle backlog may keep is not worth it.
+func (l *loop) accountItems(b *backlog) {
+	l.server.budget.account(&b.metered, max(cap(b.items)-maxIdleItems, 0)*itemBytes)
 }
 
 // maxIdleItems bounds what a backlog without a connection keeps.

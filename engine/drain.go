@@ -34,9 +34,10 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		return nil
 	}
 	err := s.awaitDrain(ctx)
+	left := s.live.Load()
 	driver.Stop()
 	if s.Drain.Progress != nil {
-		s.Drain.Progress(int(s.live.Load()))
+		s.Drain.Progress(int(left))
 	}
 	if err != nil {
 		// A callback may block its loop, so there is no waiting for Serve.

@@ -34,6 +34,7 @@ func (l *loop) flushOutbox() {
 	l.mu.Unlock()
 
 	for i := range box.entries {
+		l.makeSpace(int(box.entries[i].size)) // if the socket is full, the driver takes a copy
 		l.write(box, &box.entries[i])
 	}
 
@@ -51,6 +52,9 @@ func (l *loop) flushOutbox() {
 		}
 	}
 	box.reset()
+	if l.server.budget.tight() {
+		box.empty()
+	}
 }
 
 // noteQueue notes what the driver's queue holds after a write. A peer that left
@@ -124,6 +128,7 @@ func (l *loop) advance(t poller.Token) {
 
 // writeBatch writes what advance took, and returns what is left of it in the driver's queue.
 func (l *loop) writeBatch(t poller.Token, size int) (pending int) {
+	l.makeSpace(size)
 	l.vec = append(l.vec[:0], l.batch...)
 	l.driver.Writev(t, l.vec)
 	clear(l.vec)

@@ -21,28 +21,53 @@ type holder struct {
 // govern keeps the server within its budget. It is called at the end of each turn, and costs a
 // load as long as there is enough.
 func (l *loop) govern() {
-	b := &l.server.budget
-	if b.over() || l.server.budget.short.Load() {
+	if l.server.budget.over() {
 		l.relieve()
 	}
 }
 
-// relieve closes the connections of this loop that hold the most, until what they held would be enough
-// to be out of trouble.
+// makeSpace frees memory if n bytes, which cannot be refused, would be too much.
+func (l *loop) makeSpace(n int) {
+	if !l.server.budget.allows(n) {
+		l.relieve()
+	}
+}
+
+// relieve closes the connections of this loop that hold the most, until the server is out of
+// trouble. Those that hold no more than their share are left alone: the ones to blame are on another loop,
+// which is called.
 func (l *loop) relieve() {
-	l.server.budget.short.Store(false)
+	b := &l.server.budget
 	l.empty()
-	excess := l.server.budget.excess()
-	if excess <= 0 {
+	if b.excess() <= 0 {
 		return
 	}
+	share := b.share(l.server.live.Load())
 	for _, h := range l.findHolders() {
-		if excess <= 0 {
+		s := l.find(h.token)
+		if s == nil || h.bytes <= share {
+			break
+		}
+		l.failMemory(h.token, s)
+		l.empty()
+		if b.excess() <= 0 {
 			return
 		}
-		if s := l.find(h.token); s != nil {
-			excess -= int64(h.bytes)
-			l.failMemory(h.token, s)
+	}
+	l.callOthers()
+}
+
+// callOthers has the other loops look whether they can free memory, once in a tick.
+func (l *loop) callOthers() {
+	if l.called == l.wheel.now {
+		return
+	}
+	l.called = l.wheel.now
+	l.server.mu.Lock()
+	defer l.server.mu.Unlock()
+	for _, other := range l.server.loops {
+		if other != l {
+			other.driver.Wake()
 		}
 	}
 }
@@ -112,41 +137,64 @@ func (l *loop) heldInput(s *session) int {
 	return cap(x.head) + x.assembler.Held()
 }
 
-// failMemory closes a connection with 1013 because there is no memory for it. One whose peer would not
-// read the Close frame is cut off.
+// failMemory closes a connection with 1013 because there is no memory for it, and takes at once what it holds. One
+// for which the driver keeps bytes too is cut off: its peer would not read the Close frame, or floods.
 func (l *loop) failMemory(t poller.Token, s *session) {
 	l.server.counters.memoryClosures.Add(1)
-	switch s.phase {
-	case phaseOpen:
-		if l.driver.Pending(t) == 0 {
-			l.mu.Lock()
-			l.giveUp(t, &s.sending, codec.StatusTryAgainLater, "short of memory")
-			l.mu.Unlock()
-			l.driver.Wake()
-			l.discardRest(t, s, ErrMemory)
-			return
-		}
-	case phaseOpening:
-		l.header.Reset()
-		l.respond(t, s, 503, "503 Service Unavailable: short of memory.\n")
+	if s.phase == phaseOpening {
+		l.refuseBusy(t, s, 503, "503 Service Unavailable: short of memory.\n")
 		if s.rare != 0 {
 			l.dropHead(l.rares[s.rare])
 			l.settle(s)
 		}
 		return
 	}
-	l.closureOf(t, s).Err = ErrMemory
-	l.driver.Close(t, ErrMemory)
+	l.mu.Lock()
+	l.giveUp(t, &s.sending, codec.StatusTryAgainLater, "short of memory")
+	l.mu.Unlock()
+	l.driver.Wake()
+	cut := s.phase != phaseOpen || l.driver.Held(t) > 0
+	l.discardRest(t, s, ErrMemory)
+	if cut {
+		x := l.rareOf(t, s)
+		x.assembler.Release()
+		x.closure.Err = ErrMemory
+		l.driver.Close(t, ErrMemory)
+	}
+}
+
+// holdRest takes account of the input that Data leaves to the driver, which keeps a copy. Without memory for it
+// the connection is closed. It returns what Data is to return.
+func (l *loop) holdRest(t poller.Token, s *session, consumed, all int) int {
+	if consumed == all {
+		if x := l.rares[s.rare]; x.rest {
+			x.rest = false
+			l.settle(s)
+		}
+		return all
+	}
+	// The driver takes a power of two.
+	if !l.server.budget.ask(2 * (all - consumed)) {
+		l.failMemory(t, s)
+		return all
+	}
+	l.rareOf(t, s).rest = true
+	return consumed
 }
 
 // relievePauses, at every tick, stops reading the connections that hold the most input while memory is tight, reads
-// them again when it is not, and gives those up that it could not help.
+// them again when it is not, and gives those up that it could not help. It frees memory too if some was
+// refused since the last tick.
 func (l *loop) relievePauses() {
 	b := &l.server.budget
+	if refusals := b.refusals.Load(); refusals != l.refusals {
+		l.refusals = refusals
+		l.relieve()
+	}
 	if b.tight() {
 		l.empty()
 		l.starve()
-	} else if l.starved > 0 && b.excess() < 0 {
+	} else if l.starved > 0 {
 		l.feed()
 	}
 }

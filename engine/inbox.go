@@ -46,6 +46,7 @@ type inbox struct {
 	cut     bool // takes nothing but Close any more
 	ended   bool // its connection has: a pause holds nothing back any more
 	data    any  // what SetData attached, once the connection has ended
+	metered int  // what the budget counts for jobs
 }
 
 // inboxOf returns a connection's inbox, making it if need be. loop.mu is held.
@@ -79,6 +80,7 @@ func (l *loop) dropInbox(b *inbox) {
 	if cap(jobs) > maxIdleJobs {
 		jobs = nil
 	}
+	l.server.budget.account(&b.metered, 0)
 	if s := l.sendingOf(b.conn.token); s != nil && s.inbox == b.index {
 		s.inbox = 0
 	}
@@ -157,13 +159,14 @@ func (b *inbox) over(o *options) bool {
 // enqueue puts a callback into the connection's inbox. The loop calls it.
 func (l *loop) enqueue(t poller.Token, s *session, j job) {
 	l.mu.Lock()
-	if len(j.payload) > 0 && !l.server.budget.allows(len(j.payload)) {
+	if len(j.payload) > 0 && !l.server.budget.ask(l.pool.Lacks(nil, len(j.payload))) {
 		l.mu.Unlock()
 		l.failMemory(t, s)
 		return
 	}
 	b := l.inboxOf(t, &s.sending)
 	b.push(j, &l.pool)
+	l.server.budget.account(&b.metered, max(cap(b.jobs)-maxIdleJobs, 0)*jobBytes)
 	start := l.startInbox(b)
 	full := b.over(l.settings)
 	b.full = b.full || full

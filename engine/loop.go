@@ -25,6 +25,8 @@ type loop struct {
 	buffers   poller.Buffers // for heads and messages in pieces
 	shut      bool           // the server is shutting down, and this loop has heeded it
 	starved   int            // connections that pauseMemory holds
+	called    uint32         // when the other loops were called for memory, in ticks
+	refusals  uint32         // of the budget that this loop has heeded
 
 	// Scratch space of the opening handshake.
 	request      handshake.Request
@@ -77,6 +79,7 @@ func newLoop(s *Server, driver poller.Loop) *loop {
 		batch: make([][]byte, 0, maxBatch),
 	}
 	l.buffers.Meter, l.pool.Meter = &s.budget.held, &s.budget.held
+	l.buffers.Keep, l.pool.Keep = s.settings.keepBytes, s.settings.keepBytes
 	l.outbox.meter, l.flushing.meter = &s.budget.held, &s.budget.held
 	if s.workers != nil {
 		l.lingering = make(map[poller.Token]*inbox)
@@ -168,8 +171,7 @@ var _ codec.Memory = (*assembly)(nil)
 
 // Grow implements codec.Memory.
 func (a *assembly) Grow(b []byte, need int) []byte {
-	if !a.server.budget.allows(need) {
-		a.server.budget.short.Store(true)
+	if !a.server.budget.ask(a.buffers.Lacks(b, need)) {
 		return nil
 	}
 	return a.buffers.Grow(b, need)

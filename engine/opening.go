@@ -13,6 +13,10 @@ func (l *loop) readHead(t poller.Token, s *session, b []byte) (consumed int) {
 	r, head := &l.request, b
 	if s.rare != 0 {
 		x := l.rares[s.rare]
+		if !l.server.budget.ask(l.buffers.Lacks(x.head, len(x.head)+len(b))) {
+			l.failMemory(t, s)
+			return len(b)
+		}
 		x.head = append(l.buffers.Grow(x.head, len(x.head)+len(b)), b...)
 		r, head = x.request, x.head
 	} else {
@@ -42,6 +46,10 @@ func (l *loop) readHead(t poller.Token, s *session, b []byte) (consumed int) {
 // keepHead moves a head that is not complete out of the loop's scratch space: the
 // request as far as it is parsed, and a copy of the bytes.
 func (l *loop) keepHead(t poller.Token, s *session, b []byte) {
+	if !l.server.budget.ask(l.buffers.Lacks(nil, len(b))) {
+		l.failMemory(t, s)
+		return
+	}
 	x := l.rareOf(t, s)
 	x.head = append(l.buffers.Get(len(b)), b...)
 	if last := len(l.freeRequests) - 1; last >= 0 {

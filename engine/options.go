@@ -45,7 +45,8 @@ import (
 //
 // Fixed: a connection gets one read of 64 KiB and framesPerTurn frames per turn. What
 // waits in a loop's outbox for the end of the turn, for all its connections, is
-// at most maxOutboxBytes or an eighth of the memory budget, or one message; what is sent beyond waits in backlogs.
+// at most maxOutboxBytes or its part of an eighth of the memory budget, or one message; what is sent beyond
+// waits in backlogs. What pools keep for reuse is at most an eighth of the budget too.
 // Of the pings that come while a connection's output is at its limit, the latest is answered
 // once there is room.
 const (
@@ -77,6 +78,13 @@ const longestTimeout = 365 * 24 * time.Hour
 // maxOutboxBytes bounds what callbacks and goroutines can send on one loop in one turn.
 const maxOutboxBytes = 256 << 20
 
+// Each loop has the pool of the driver, that of messages and heads in pieces, and that of backlogs and
+// inboxes. Each keeps so much for reuse at most.
+const (
+	poolsPerLoop = 3
+	maxKeepBytes = 16 << 20
+)
+
 // framesPerTurn bounds what a flood of tiny frames can take of a turn.
 const framesPerTurn = 1024
 
@@ -97,6 +105,7 @@ type options struct {
 	maxBuffered      int
 	maxOutbox        int
 	maxMemory        int64
+	keepBytes        int // by each pool
 	maxConnections   int64
 	maxInFlight      int
 	maxInFlightBytes int
@@ -120,7 +129,7 @@ func (s *Server) options() (*options, error) {
 		policy:           handshake.Policy{Subprotocols: s.Subprotocols},
 		maxBuffered:      orDefault(s.MaxBufferedBytes, DefaultMaxBufferedBytes),
 		maxMemory:        orDefault(s.MaxMemoryBytes, defaultMemory()),
-		maxConnections:   orDefault(int64(s.MaxConnections), defaultConnections()),
+		maxConnections:   min(orDefault(int64(s.MaxConnections), defaultConnections()), math.MaxInt64/2),
 		maxInFlight:      orDefault(s.MaxInFlight, DefaultMaxInFlight),
 		maxInFlightBytes: orDefault(s.MaxInFlightBytes, DefaultMaxInFlightBytes),
 		rates: rates{
@@ -141,7 +150,9 @@ func (s *Server) options() (*options, error) {
 		slowCallback: orDefault(s.SlowCallback, DefaultSlowCallback),
 		seed:         rand.Uint64(),
 	}
-	o.maxOutbox = int(min(maxOutboxBytes, o.maxMemory/8))
+	loops := int64(poller.LoopCount(s.Loops))
+	o.maxOutbox = int(min(maxOutboxBytes, o.maxMemory/8/loops))
+	o.keepBytes = int(min(maxKeepBytes, o.maxMemory/8/loops/poolsPerLoop))
 	if o.slowCallback == Never {
 		o.slowCallback = 0
 	}

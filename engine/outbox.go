@@ -15,7 +15,7 @@ type outbox struct {
 	entries []entry
 	most    int // of bytes, since the last trim
 	meter   *atomic.Int64
-	metered int // what it was told of cap(bytes)
+	metered int // what it was told
 }
 
 // run is a stretch of outbox.bytes for one connection.
@@ -88,16 +88,33 @@ func (b *outbox) reset() {
 // trim gives back what a burst left behind and the last interval did not need.
 func (b *outbox) trim() {
 	if len(b.entries) == 0 && cap(b.bytes) > 4*b.most+minOutboxBytes {
-		b.bytes, b.runs, b.entries = nil, nil, nil
+		b.empty()
 	}
 	b.account()
 	b.most = 0
 }
 
-// account tells the meter how much memory there is.
+// empty gives back all memory. Nothing is in it.
+func (b *outbox) empty() {
+	b.bytes, b.runs, b.entries = nil, nil, nil
+	b.account()
+}
+
+// account tells the meter how much memory the outbox has.
 func (b *outbox) account() {
-	if n := cap(b.bytes); n != b.metered {
+	if n := cap(b.bytes) + (cap(b.runs)+cap(b.entries))*runBytes; n != b.metered {
 		b.meter.Add(int64(n - b.metered))
 		b.metered = n
 	}
+}
+
+// runBytes is the size of a run, and of an entry.
+const runBytes = 24
+
+// lacks is about how many bytes append would allocate for n more.
+func (b *outbox) lacks(n int) int {
+	if len(b.bytes)+n <= cap(b.bytes) {
+		return 0
+	}
+	return n + cap(b.bytes)/4
 }

@@ -17,7 +17,7 @@ import (
 func TestOutboxLimit(t *testing.T) {
 	const conns, limit, size = 20, 1000, 100
 	tr := newTrace()
-	s := &Server{MaxMemoryBytes: 8 << 20, Events: tr.events()}
+	s := &Server{Loops: 1, MaxMemoryBytes: 8 << 20, Events: tr.events()}
 	m := newMemory(t, s)
 	if s.settings.maxOutbox != 1<<20 {
 		t.Errorf("the limit in force is %d", s.settings.maxOutbox)

@@ -80,6 +80,9 @@ func (l *loop) fits(s *sending, n int) bool {
 	if waiting := len(l.outbox.bytes); waiting > 0 && waiting+n > l.settings.maxOutbox {
 		return false
 	}
+	if !l.server.budget.allows(l.outbox.lacks(n)) {
+		return false
+	}
 	own := l.committed(s)
 	return own-int(s.queued) < commitBytes && own+n <= l.settings.maxBuffered
 }
@@ -120,6 +123,7 @@ func queueFrame[T []byte | string](l *loop, t poller.Token, s *sending, o *outgo
 			i.key = o.delivery.Key
 		}
 		old = b.push(i)
+		l.accountItems(b)
 	}
 	old.expire(l.now.Load(), policy.TTL, o.delivery.TTL)
 	s.state = o.to
@@ -162,8 +166,7 @@ func (l *loop) makeRoom(t poller.Token, s *sending, b *backlog, o *outgoing, old
 	default:
 		err = ErrBufferFull
 	}
-	if err == nil && !l.server.budget.allows(cost) {
-		l.server.budget.short.Store(true)
+	if err == nil && !l.server.budget.ask(l.pool.Lacks(nil, cost-itemBytes)) {
 		err = ErrMemory
 	}
 	if err == ErrBufferFull {

@@ -189,6 +189,7 @@ func (s *Server) start(listeners []net.Listener) (poller.ListenerDriver, error) 
 		Loops:     s.Loops,
 		ReusePort: s.ReusePort && len(listeners) >= poller.LoopCount(s.Loops),
 		Meter:     &s.budget.held,
+		Keep:      settings.keepBytes,
 	})
 	if err != nil {
 		return nil, err

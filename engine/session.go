@@ -62,6 +62,7 @@ type rare struct {
 	closure   Closure
 	pong      []byte // payload of the latest ping that could not be answered yet
 	owesPong  bool
+	rest      bool   // the driver keeps input that was not consumed
 	starvedAt uint32 // when pauseMemory began, in ticks
 }
 
@@ -90,6 +91,9 @@ func (l *loop) Data(t poller.Token, b []byte) (consumed int) {
 		n = len(b)
 	case phaseFlushing, phaseDiscarding:
 		n = len(b)
+	}
+	if n < len(b) || s.rare != 0 {
+		n = l.holdRest(t, s, n, len(b))
 	}
 	return n
 }
@@ -278,7 +282,7 @@ func (l *loop) settle(s *session) {
 		return
 	}
 	x.assembler.Release()
-	if x.request == nil && !x.owesPong && x.closure == (Closure{}) {
+	if x.request == nil && !x.owesPong && !x.rest && x.closure == (Closure{}) {
 		l.dropRare(s)
 	}
 }
@@ -292,7 +296,7 @@ func (l *loop) dropRare(s *session) {
 	x.assembler.Release()
 	l.dropHead(x)
 	x.token, x.closure = 0, Closure{}
-	x.owesPong, x.pong = false, nil
+	x.owesPong, x.pong, x.rest = false, nil, false
 	l.freeRares = append(l.freeRares, s.rare)
 	s.rare = 0
 }
