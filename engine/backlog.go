@@ -23,13 +23,14 @@ type item struct {
 type backlog struct {
 	token   poller.Token
 	items   []item
-	head    int // of items: those before were taken
-	base    int // the number that items[0] has in keys
-	bytes   int // of the frames
-	frames  int
-	keys    map[string]int
-	waiters []chan struct{} // closed when there may be room
-	metered int             // what the budget counts for items
+	head    int            // of items: those before were taken
+	frames  int            // that wait: items without those taken or dropped
+	bytes   int            // of the frames
+	fixed   int            // cost of the frames that must not be dropped
+	keys    map[string]int // where in items the frame with a key is
+	swept   uint32         // the tick of the last search for frames out of date
+	metered int            // what the budget counts for items
+	room    chan struct{}  // closed when there may be room; nil if nobody waits for it
 }
 
 // backlogOf returns a connection's backlog, making it if need be. loop.mu is held.
@@ -42,10 +43,23 @@ func (l *loop) backlogOf(t poller.Token, s *sending) *backlog {
 		l.freeBacklogs = l.freeBacklogs[:last]
 	} else {
 		s.backlog = uint32(len(l.backlogs))
-		l.backlogs = append(l.backlogs, new(backlog))
+		l.backlogs = append(l.backlogs, nil)
 	}
-	b := l.backlogs[s.backlog]
+	b := l.spareBacklog()
 	b.token = t
+	l.backlogs[s.backlog] = b
+	return b
+}
+
+// spareBacklog returns an empty backlog. loop.mu is held.
+func (l *loop) spareBacklog() *backlog {
+	last := len(l.spareBacklogs) - 1
+	if last < 0 {
+		return new(backlog)
+	}
+	b := l.spareBacklogs[last]
+	l.spareBacklogs[last] = nil
+	l.spareBacklogs = l.spareBacklogs[:last]
 	return b
 }
 
@@ -55,59 +69,81 @@ func (l *loop) dropBacklog(s *sending) {
 		return
 	}
 	b := l.backlogs[s.backlog]
-	b.clear(&l.pool)
-	b.wake()
-	items := b.items[:0]
-	if cap(items) > maxIdleItems {
-		items = nil
-	}
-	l.server.budget.account(&b.metered, 0)
-	*b = backlog{items: items}
+	l.backlogs[s.backlog] = nil
 	l.freeBacklogs = append(l.freeBacklogs, s.backlog)
 	s.backlog = 0
+	b.clear(&l.pool)
+	b.wake()
+	l.server.budget.account(&b.metered, 0)
+	if cap(b.items) <= maxSpareItems && len(l.spareBacklogs) < maxSpareBacklogs {
+		*b = backlog{items: b.items[:0], keys: b.keys}
+		l.spareBacklogs = append(l.spareBacklogs, b)
+	}
 }
 
-// accountItems tells the budget of the memory for items. What an idle backlog may keep is not worth it.
+// accountItems tells the budget of the memory for items. Spare backlogs do not count.
 func (l *loop) accountItems(b *backlog) {
-	l.server.budget.account(&b.metered, max(cap(b.items)-maxIdleItems, 0)*itemBytes)
+	l.server.budget.account(&b.metered, cap(b.items)*itemBytes)
 }
 
-// maxIdleItems bounds what a backlog without a connection keeps.
-const maxIdleItems = 64
+// What a loop keeps of backlogs that no connection has.
+const (
+	maxSpareBacklogs = 64
+	maxSpareItems    = 256
+)
 
 // wake lets those who wait for room try again.
 func (b *backlog) wake() {
-	for _, w := range b.waiters {
-		close(w)
+	if b.room != nil {
+		close(b.room)
+		b.room = nil
 	}
-	b.waiters = nil
 }
 
 // push adds a frame at the end, and returns where it is.
 func (b *backlog) push(i item) *item {
-	if b.head == len(b.items) || b.head > maxIdleItems && b.head > len(b.items)/2 {
-		n := copy(b.items, b.items[b.head:])
-		clear(b.items[n:])
-		b.items = b.items[:n]
-		b.base += b.head
-		b.head = 0
+	if gone := len(b.items) - b.frames; gone > minCompact && gone > b.frames {
+		b.compact()
 	}
 	if i.key != "" {
 		if b.keys == nil {
 			b.keys = make(map[string]int)
 		}
-		b.keys[i.key] = b.base + len(b.items)
+		b.keys[i.key] = len(b.items)
 	}
 	b.bytes += len(i.frame)
 	b.frames++
+	if i.fixed {
+		b.fixed += i.cost()
+	}
 	b.items = append(b.items, i)
 	return &b.items[len(b.items)-1]
 }
 
+// minCompact is how many items that are gone are not worth a compaction.
+const minCompact = 32
+
+// compact forgets the items that are gone: those taken, at the front, and those dropped, which
+// may lie behind one that must not be.
+func (b *backlog) compact() {
+	kept := b.items[:0]
+	for _, i := range b.items[b.head:] {
+		if i.frame == nil {
+			continue
+		}
+		if i.key != "" {
+			b.keys[i.key] = len(kept)
+		}
+		kept = append(kept, i)
+	}
+	clear(b.items[len(kept):])
+	b.items, b.head = kept, 0
+}
+
 // latest returns the waiting frame with a key, or nil.
 func (b *backlog) latest(key string) *item {
-	if number, ok := b.keys[key]; ok && key != "" {
-		return &b.items[number-b.base]
+	if at, ok := b.keys[key]; ok && key != "" {
+		return &b.items[at]
 	}
 	return nil
 }
@@ -129,6 +165,11 @@ func (i *item) expire(now uint32, policy, own time.Duration) {
 	i.expires = now + ticksOf(min(ttl, longestTimeout))
 }
 
+func (i *item) expired(now uint32) bool { return i.mortal && int32(i.expires-now) <= 0 }
+
+// cost is what the frame counts against Server.MaxBufferedBytes.
+func (i *item) cost() int { return len(i.frame) + itemBytes }
+
 // drop drops one frame.
 func (b *backlog) drop(i *item, pool *poller.Buffers) {
 	b.remove(i)
@@ -140,6 +181,9 @@ func (b *backlog) drop(i *item, pool *poller.Buffers) {
 func (b *backlog) remove(i *item) {
 	b.bytes -= len(i.frame)
 	b.frames--
+	if i.fixed {
+		b.fixed -= i.cost()
+	}
 	if i.key != "" {
 		delete(b.keys, i.key)
 		i.key = ""
@@ -159,19 +203,19 @@ func (b *backlog) dropOldest(limit int, keep *item, pool *poller.Buffers) (dropp
 	return dropped
 }
 
-// dropExpired drops frames at the front that are out of date.
+// dropExpired drops the frames that are out of date, wherever they are. It looks for them once a tick.
 func (b *backlog) dropExpired(now uint32, pool *poller.Buffers) (dropped int) {
-	for ; b.head < len(b.items); b.head++ {
-		it := &b.items[b.head]
-		if it.frame == nil {
-			continue
-		}
-		if !it.mortal || int32(it.expires-now) > 0 {
-			break
-		}
-		b.drop(it, pool)
-		dropped++
+	if b.swept == now {
+		return 0
 	}
+	b.swept = now
+	for i := b.head; i < len(b.items); i++ {
+		if it := &b.items[i]; it.frame != nil && it.expired(now) {
+			b.drop(it, pool)
+			dropped++
+		}
+	}
+	b.skip()
 	return dropped
 }
 
@@ -185,17 +229,20 @@ func (b *backlog) skip() {
 // take moves frames of about limit bytes, one at least, to batch. Their buffers go back to the pool when they
 // are written.
 func (b *backlog) take(batch [][]byte, limit int, now uint32, pool *poller.Buffers) (_ [][]byte, size, expired int) {
-	for size < limit && len(batch) < cap(batch) {
-		expired += b.dropExpired(now, pool)
-		if b.head == len(b.items) {
-			break
-		}
+	for size < limit && len(batch) < cap(batch) && b.head < len(b.items) {
 		it := &b.items[b.head]
 		b.head++
-		b.remove(it)
-		batch = append(batch, it.frame)
-		size += len(it.frame)
-		it.frame = nil
+		switch {
+		case it.frame == nil:
+		case it.expired(now):
+			b.drop(it, pool)
+			expired++
+		default:
+			b.remove(it)
+			batch = append(batch, it.frame)
+			size += len(it.frame)
+			it.frame = nil
+		}
 	}
 	return batch, size, expired
 }

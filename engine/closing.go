@@ -134,7 +134,7 @@ func (l *loop) EOF(t poller.Token) {
 	case phaseOpen, phaseClosing:
 		l.closureOf(t, s).Err = io.EOF
 		l.mu.Lock()
-		s.sending.state = sendEnded
+		l.endSending(&s.sending)
 		l.mu.Unlock()
 		l.finish(t, s)
 	case phaseDiscarding:

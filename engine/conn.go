@@ -69,7 +69,7 @@ func send[T []byte | string](c Conn, op codec.Opcode, payload T, d Delivery) (Se
 
 // SendWait is Send for goroutines that may wait: it blocks until there is room for the message, whatever the
 // overflow policy, or until ctx is done. It must not be called on a loop, which is to say in a callback unless
-// Server.Workers is set. The error is that of ctx, ErrClosed, ErrMessageOpen or
+// Server.Workers is set. The error is that of ctx, ErrClosed, ErrMemory, ErrMessageOpen or
 // ErrOpcode, or ErrBufferFull for a message that can never fit.
 func (c Conn) SendWait(ctx context.Context, op codec.Opcode, payload []byte) error {
 	if op != codec.OpcodeText && op != codec.OpcodeBinary {

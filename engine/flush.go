@@ -91,10 +91,13 @@ func (l *loop) write(box *outbox, e *entry) {
 	}
 }
 
-// advance writes from the backlog until the socket is full. The driver's queue of the connection is
-// empty.
+// batchesPerTurn bounds what a backlog that is filled as fast as it is written can take of a turn.
+const batchesPerTurn = 16
+
+// advance writes from the backlog until the socket is full, or the connection has had its share of the
+// turn. The driver's queue of the connection is empty.
 func (l *loop) advance(t poller.Token) {
-	for {
+	for range batchesPerTurn {
 		l.mu.Lock()
 		s := l.sendingOf(t)
 		if s == nil || s.entry != 0 {
@@ -124,6 +127,12 @@ func (l *loop) advance(t poller.Token) {
 			return
 		}
 	}
+	l.mu.Lock()
+	if s := l.sendingOf(t); s != nil {
+		l.entryOf(t, s) // so that the next Flush goes on
+	}
+	l.mu.Unlock()
+	l.driver.Wake()
 }
 
 // writeBatch writes what advance took, and returns what is left of it in the driver's queue.
@@ -149,13 +158,14 @@ func (l *loop) writeBatch(t poller.Token, size int) (pending int) {
 
 // drained says that a connection that had a backlog has none any more.
 func (l *loop) drained(t poller.Token) {
+	l.applyOrders() // after Close there is no callback but that
 	s := l.sessions.At(t.Slot())
 	s.flags &^= flagStalled | flagJudged
 	if s.phase == phaseOpen && l.events.Drained != nil {
 		defer l.recoverPanic(t)
 		l.tell(t, s, job{kind: jobDrained})
 	}
-	l.allSent(t)
+	l.checkSent(t, s)
 }
 
 // Progress implements poller.Handler.

@@ -53,17 +53,18 @@ type loop struct {
 
 	// mu guards what follows and the field sending of every session. It is never held
 	// over a system call or a callback.
-	mu           sync.Mutex
-	sessions     poller.Slab[session] // grown by the loop alone
-	data         poller.Slab[any]     // user data, grown at the first use
-	outbox       outbox
-	orders       []order
-	pool         poller.Buffers // for backlogs and inboxes
-	backlogs     []*backlog     // index 0 is not used
-	freeBacklogs []uint32
-	inboxes      []*inbox // index 0 is not used
-	freeInboxes  []uint32
-	lingering    map[poller.Token]*inbox // of connections that ended before their callbacks had run
+	mu            sync.Mutex
+	sessions      poller.Slab[session] // grown by the loop alone
+	data          poller.Slab[any]     // user data, grown at the first use
+	outbox        outbox
+	orders        []order
+	pool          poller.Buffers // for backlogs and inboxes
+	backlogs      []*backlog     // index 0 is not used
+	freeBacklogs  []uint32
+	spareBacklogs []*backlog
+	inboxes       []*inbox // index 0 is not used
+	freeInboxes   []uint32
+	lingering     map[poller.Token]*inbox // of connections that ended before their callbacks had run
 }
 
 var _ poller.Handler = (*loop)(nil)

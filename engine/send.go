@@ -99,8 +99,8 @@ func (l *loop) committed(s *sending) int {
 // queueFrame puts a frame into the backlog, if its policy finds room for it. loop.mu is held.
 func queueFrame[T []byte | string](l *loop, t poller.Token, s *sending, o *outgoing, payload T) (Sent, error) {
 	n := codec.MaxHeaderLen + len(payload)
+	fresh := s.backlog == 0
 	b := l.backlogOf(t, s)
-	l.entryOf(t, s) // so that Flush looks at it
 	policy := l.server.overflow(s.overflow)
 	l.countDropped(s, &l.server.counters.expired, b.dropExpired(l.now.Load(), &l.pool))
 	var old *item
@@ -109,7 +109,9 @@ func queueFrame[T []byte | string](l *loop, t poller.Token, s *sending, o *outgo
 	}
 	sent, err := l.makeRoom(t, s, b, o, old, n+itemBytes)
 	if err != nil {
-		l.dropIdleBacklog(s)
+		if fresh {
+			l.dropBacklog(s)
+		}
 		return sent, err
 	}
 	frame := append(codec.AppendHeader(l.pool.Get(n), o.fin, o.op, len(payload)), payload...)
@@ -127,53 +129,42 @@ func queueFrame[T []byte | string](l *loop, t poller.Token, s *sending, o *outgo
 	}
 	old.expire(l.now.Load(), policy.TTL, o.delivery.TTL)
 	s.state = o.to
+	l.entryOf(t, s) // so that Flush looks at it
 	sent.Queued = l.waiting(s)
 	return sent, nil
-}
-
-// dropIdleBacklog gives a backlog back that is not needed after all. loop.mu is held.
-func (l *loop) dropIdleBacklog(s *sending) {
-	if b := l.backlogs[s.backlog]; b.empty() && !s.slow && len(b.waiters) == 0 {
-		l.dropBacklog(s)
-	}
 }
 
 // makeRoom makes room for cost more bytes, or says why there is none. old is the frame that the
 // new one is going to replace. loop.mu is held.
 func (l *loop) makeRoom(t poller.Token, s *sending, b *backlog, o *outgoing, old *item, cost int) (sent Sent, err error) {
 	counters := &l.server.counters
-	committed := l.committed(s)
-	policy := l.server.overflow(s.overflow)
-	limit := l.settings.maxBuffered - cost
+	policy := l.server.overflow(s.overflow).Policy
+	limit := l.settings.maxBuffered - l.committed(s) - cost // for what is in the backlog
+	staying := b.fixed
 	if old != nil {
-		limit += len(old.frame) + itemBytes
+		limit += old.cost()
+		staying += old.cost()
 	}
+	full := b.cost() > limit
 	switch {
-	case cost-itemBytes > l.settings.maxBuffered:
-		err = ErrBufferFull
-	case committed+b.cost() <= limit:
-	case policy.Policy == OverflowClose && s.slow && o.whole():
+	case full && policy == OverflowClose && s.slow && o.whole() && cost-itemBytes <= l.settings.maxBuffered:
 		counters.tooSlow.Add(1)
-		sent.Dropped = l.giveUp(t, s, policy.code(), "too slow")
+		sent.Dropped = l.giveUp(t, s, l.server.overflow(s.overflow).code(), "too slow")
 		l.order(t, orderTooSlow)
 		return sent, ErrTooSlow
-	case policy.Policy >= OverflowDropOldest && o.whole():
-		sent.Dropped = b.dropOldest(limit-committed, old, &l.pool)
-		l.countDropped(s, &counters.oldest, sent.Dropped)
-		if committed+b.cost() > limit {
-			err = ErrBufferFull
-		}
-	default:
-		err = ErrBufferFull
-	}
-	if err == nil && !l.server.budget.ask(l.pool.Lacks(nil, cost-itemBytes)) {
-		err = ErrMemory
-	}
-	if err == ErrBufferFull {
+	case full && (policy < OverflowDropOldest || !o.whole() || staying > limit):
 		counters.bufferFull.Add(1)
 		s.dropped++
+		return sent, ErrBufferFull
+	case !l.server.budget.ask(l.pool.Lacks(nil, cost-itemBytes)):
+		counters.refusedSends.Add(1)
+		s.dropped++
+		return sent, ErrMemory
+	case full:
+		sent.Dropped = b.dropOldest(limit, old, &l.pool)
+		l.countDropped(s, &counters.oldest, sent.Dropped)
 	}
-	return sent, err
+	return sent, nil
 }
 
 // countDropped counts dropped messages.
@@ -211,8 +202,10 @@ func (l *loop) sendControl(t poller.Token, op codec.Opcode, payload []byte) erro
 		return ErrClosed
 	}
 	if !l.fitsControl(s, codec.MaxHeaderLen+len(payload)) {
+		l.entryOf(t, s) // so that Flush looks at it: a pong may be owed
 		l.mu.Unlock()
 		l.server.counters.bufferFull.Add(1)
+		l.driver.Wake()
 		return ErrBufferFull
 	}
 	start := len(l.outbox.bytes)
@@ -262,7 +255,7 @@ func (l *loop) sendClose(t poller.Token, payload []byte, tell bool) error {
 
 // placeClose puts a Close frame where it follows all that was sent. loop.mu is held.
 func (l *loop) placeClose(t poller.Token, s *sending, payload []byte) {
-	s.state = sendEnded
+	l.endSending(s)
 	if s.backlog != 0 && !l.backlogs[s.backlog].empty() {
 		frame := codec.AppendFrame(l.pool.Get(codec.MaxHeaderLen+len(payload)), true, codec.OpcodeClose, payload)
 		l.backlogs[s.backlog].push(item{frame: frame, fixed: true})
@@ -287,8 +280,16 @@ func (l *loop) giveUp(t poller.Token, s *sending, code codec.StatusCode, reason 
 			l.placeClose(t, s, frame)
 		}
 	}
-	s.state = sendEnded
+	l.endSending(s)
 	return lost
+}
+
+// endSending lets nothing more be sent. loop.mu is held.
+func (l *loop) endSending(s *sending) {
+	s.state = sendEnded
+	if s.backlog != 0 {
+		l.backlogs[s.backlog].wake()
+	}
 }
 
 // cutInbox sees to it that no further message is delivered. loop.mu is held.
@@ -319,7 +320,7 @@ func (l *loop) abort(t poller.Token) {
 	l.mu.Lock()
 	l.cutInbox(t)
 	if s := l.sendingOf(t); s != nil {
-		s.state = sendEnded
+		l.endSending(s)
 		l.order(t, orderAbort)
 	}
 	l.mu.Unlock()

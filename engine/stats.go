@@ -36,6 +36,7 @@ type Stats struct {
 	Expired        uint64 // messages whose time to live was over
 	TooSlow        uint64 // connections closed because too much waited for them
 	DroppedTooSlow uint64 // messages that waited for connections that were given up
+	RefusedSends   uint64 // messages refused with ErrMemory
 
 	RateClosures   uint64 // connections closed for exceeding a rate
 	RatePauses     uint64 // times that one was not read for a while instead
@@ -54,7 +55,7 @@ type counters struct {
 	refusedConnections, refusedSources, refusedMemory  counter
 	timeouts                                           [deadlineKinds]counter
 	bufferFull, oldest, replaced, expired              counter
-	tooSlow, givenUp                                   counter
+	tooSlow, givenUp, refusedSends                     counter
 	rateClosures, ratePauses                           counter
 	memoryClosures, memoryPauses                       counter
 	slowCallbacks                                      counter
@@ -90,6 +91,7 @@ func (s *Server) Stats() Stats {
 		Expired:        c.expired.Load(),
 		TooSlow:        c.tooSlow.Load(),
 		DroppedTooSlow: c.givenUp.Load(),
+		RefusedSends:   c.refusedSends.Load(),
 
 		RateClosures:   c.rateClosures.Load(),
 		RatePauses:     c.ratePauses.Load(),

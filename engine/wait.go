@@ -40,18 +40,22 @@ func (l *loop) roomFor(c Conn, o *outgoing, payloadLen int) (<-chan struct{}, er
 		return nil, whyNot(s)
 	}
 	n := codec.MaxHeaderLen + payloadLen
-	if n > l.settings.maxBuffered {
+	if n+itemBytes > l.settings.maxBuffered {
 		return nil, ErrBufferFull
 	}
-	if s.backlog == 0 && l.fits(s, n) {
+	waiting := l.committed(s)
+	if s.backlog != 0 {
+		waiting += l.backlogs[s.backlog].cost()
+	} else if l.fits(s, n) {
+		return nil, nil
+	}
+	if waiting+n+itemBytes <= l.settings.maxBuffered {
 		return nil, nil
 	}
 	b := l.backlogOf(c.token, s)
 	l.entryOf(c.token, s) // so that Flush looks at it
-	if l.committed(s)+b.cost()+n+itemBytes <= l.settings.maxBuffered && l.server.budget.allows(n+itemBytes) {
-		return nil, nil
+	if b.room == nil {
+		b.room = make(chan struct{})
 	}
-	room := make(chan struct{})
-	b.waiters = append(b.waiters, room)
-	return room, nil
+	return b.room, nil
 }

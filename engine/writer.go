@@ -65,13 +65,28 @@ func (w *MessageWriter) wrote(p []byte, err error) (int, error) {
 	return len(p), nil
 }
 
-// Close ends the message with an empty final fragment.
+// Close ends the message with an empty final fragment. With ErrBufferFull or ErrMemory it can be tried again.
 func (w *MessageWriter) Close() error {
 	if w.err != nil {
 		return w.err
 	}
-	o := &outgoing{op: w.op, fin: true, from: sendFragments, to: sendOpen}
-	_, err := sendFrame(w.conn.loop, w.conn.token, o, []byte(nil))
+	_, err := sendFrame(w.conn.loop, w.conn.token, w.final(), []byte(nil))
+	return w.closed(err)
+}
+
+// CloseWait is Close for goroutines that may wait: see Conn.SendWait.
+func (w *MessageWriter) CloseWait(ctx context.Context) error {
+	if w.err != nil {
+		return w.err
+	}
+	return w.closed(sendWait(ctx, w.conn, w.final(), nil))
+}
+
+func (w *MessageWriter) final() *outgoing {
+	return &outgoing{op: w.op, fin: true, from: sendFragments, to: sendOpen}
+}
+
+func (w *MessageWriter) closed(err error) error {
 	if err == nil {
 		w.err = ErrClosed
 	}
