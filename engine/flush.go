@@ -52,7 +52,7 @@ func (l *loop) flushOutbox() {
 		}
 	}
 	box.reset()
-	if l.server.budget.tight() {
+	if cap(box.bytes) > minOutboxBytes && l.server.budget.tight() {
 		box.empty()
 	}
 }

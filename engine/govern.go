@@ -18,10 +18,12 @@ type holder struct {
 	bytes int
 }
 
-// govern keeps the server within its budget. It is called at the end of each turn, and costs a
-// load as long as there is enough.
+// govern keeps the server within its budget. It is called at the end of each turn, and costs two
+// loads as long as there is enough.
 func (l *loop) govern() {
-	if l.server.budget.over() {
+	b := &l.server.budget
+	if refusals := b.refusals.Load(); b.over() || refusals != l.refusals {
+		l.refusals = refusals
 		l.relieve()
 	}
 }
@@ -183,14 +185,9 @@ func (l *loop) holdRest(t poller.Token, s *session, consumed, all int) int {
 }
 
 // relievePauses, at every tick, stops reading the connections that hold the most input while memory is tight, reads
-// them again when it is not, and gives those up that it could not help. It frees memory too if some was
-// refused since the last tick.
+// them again when it is not, and gives those up that it could not help.
 func (l *loop) relievePauses() {
 	b := &l.server.budget
-	if refusals := b.refusals.Load(); refusals != l.refusals {
-		l.refusals = refusals
-		l.relieve()
-	}
 	if b.tight() {
 		l.empty()
 		l.starve()

@@ -89,7 +89,7 @@ func (l *loop) dropInbox(b *inbox) {
 }
 
 // maxIdleJobs bounds what an inbox without a connection keeps.
-const maxIdleJobs = 64
+const maxIdleJobs = 128
 
 // push adds a job, with a copy of its payload.
 func (b *inbox) push(j job, pool *poller.Buffers) {
@@ -100,7 +100,7 @@ func (b *inbox) push(j job, pool *poller.Buffers) {
 		j.payload = append(pool.Get(len(j.payload)), j.payload...)
 	}
 	b.bytes += cap(j.payload) + jobBytes
-	if b.head > len(b.jobs)/2 && b.head > maxIdleJobs {
+	if len(b.jobs) == cap(b.jobs) && b.head > len(b.jobs)/2 {
 		n := copy(b.jobs, b.jobs[b.head:])
 		clear(b.jobs[n:])
 		b.jobs, b.head = b.jobs[:n], 0
@@ -158,6 +158,10 @@ func (b *inbox) over(o *options) bool {
 
 // enqueue puts a callback into the connection's inbox. The loop calls it.
 func (l *loop) enqueue(t poller.Token, s *session, j job) {
+	l.makeSpace(len(j.payload))
+	if s.phase != phaseOpen {
+		return // it was the one that held the most
+	}
 	l.mu.Lock()
 	if len(j.payload) > 0 && !l.server.budget.ask(l.pool.Lacks(nil, len(j.payload))) {
 		l.mu.Unlock()

@@ -111,9 +111,9 @@ func (b *outbox) account() {
 // runBytes is the size of a run, and of an entry.
 const runBytes = 24
 
-// lacks is about how many bytes append would allocate for n more.
+// lacks is about how many bytes append would allocate for n more, beyond what is kept anyway.
 func (b *outbox) lacks(n int) int {
-	if len(b.bytes)+n <= cap(b.bytes) {
+	if len(b.bytes)+n <= max(cap(b.bytes), minOutboxBytes) {
 		return 0
 	}
 	return n + cap(b.bytes)/4
