@@ -125,6 +125,11 @@ func (r *running) dial() *client {
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	return r.adopt(conn)
+}
+
+// adopt makes a client of a connection that was dialed.
+func (r *running) adopt(conn net.Conn) *client {
 	conn.SetDeadline(time.Now().Add(patience))
 	r.t.Cleanup(func() { conn.Close() })
 	return &client{Conn: conn, t: r.t, in: bufio.NewReaderSize(conn, 4<<10)}

@@ -170,6 +170,7 @@ func (l *loop) reviewPing(t poller.Token, s *session, a *agenda) (alive bool) {
 	}
 	if s.flags&flagPinged != 0 && int32(s.heard-s.pinged) < 0 {
 		if !a.passed(s.pinged, d.pong) {
+			a.look(d.ping) // which is next if an answer comes now
 			return true
 		}
 		return l.watchUnsent(t, s, a)
@@ -187,7 +188,7 @@ func (l *loop) reviewPing(t poller.Token, s *session, a *agenda) (alive bool) {
 	default:
 		s.flags |= flagPinged
 		s.pinged = l.wheel.now
-		a.look(d.pong)
+		a.look(min(d.ping, d.pong))
 	}
 	return true
 }

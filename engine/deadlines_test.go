@@ -179,6 +179,29 @@ func TestPingOverTCP(t *testing.T) {
 	}
 }
 
+// Pings come at their interval although there is more time for the answer, and whenever that comes.
+func TestPingsWhileThereIsTimeForPongs(t *testing.T) {
+	s := &Server{PingInterval: time.Second, PongTimeout: 10 * time.Second}
+	m := newMemory(t, s)
+	c := m.open()
+	for _, takes := range []time.Duration{0, tick, time.Second, 5 * time.Second, 9 * time.Second, 0, 0} {
+		m.pass(time.Second)
+		if got := m.received(t, c); got != "[]" {
+			t.Fatalf("sent %s within the interval", got)
+		}
+		m.pass(2 * tick)
+		if got := m.received(t, c); got != aPing {
+			t.Fatalf("sent %s after the interval", got)
+		}
+		m.pass(takes)
+		m.data(c, []byte(masked(true, codec.OpcodePong, "")))
+	}
+	m.pass(11*time.Second + 4*tick)
+	if !m.gone(c) || s.Stats().PongTimeouts != 1 {
+		t.Errorf("gone %t", m.gone(c))
+	}
+}
+
 // With PongTimeout Never pings keep the way open, and nobody waits for the answer.
 func TestPingsWithoutPongs(t *testing.T) {
 	m := newMemory(t, &Server{PingInterval: 4 * time.Second, PongTimeout: Never})
