@@ -69,6 +69,9 @@ func TestSessionIsSmallAndWithoutPointers(t *testing.T) {
 	if size := unsafe.Sizeof(session{}); size > 136 {
 		t.Errorf("a session takes %d bytes", size)
 	}
+	if size := unsafe.Sizeof(meter{}); size > 16 {
+		t.Errorf("the rates take %d bytes of it", size)
+	}
 	if at := pointerIn(reflect.TypeFor[session]()); at != "" {
 		t.Errorf("session%s is a pointer", at)
 	}
@@ -100,7 +103,7 @@ func pointerIn(t reflect.Type) string {
 	return " " // the caller puts the name before it
 }
 
-// An idle connection holds no buffer: a hundred thousand cost their slab entries.
+// An idle connection holds no buffer, whatever its deadlines and rates: a hundred thousand cost their slab entries.
 func TestIdleConnectionsHoldOnlyTheirSessions(t *testing.T) {
 	const conns = 100_000
 	before := heapBytes()
@@ -113,8 +116,14 @@ func TestIdleConnectionsHoldOnlyTheirSessions(t *testing.T) {
 	runtime.KeepAlive(l)
 }
 
+// openMany opens connections with every deadline and rate that there is.
 func openMany(t testing.TB, driver *idleDriver, conns int) *loop {
-	l := newEngineLoop(t, &Server{Events: Events{Message: echo}}, driver)
+	l := newEngineLoop(t, &Server{
+		MaxConnections: Unlimited, Events: Events{Message: echo},
+		HandshakeTimeout: never, IdleTimeout: never, PingInterval: never, PongTimeout: never, WriteTimeout: never,
+		MaxLifetime: 24 * never, CloseTimeout: never,
+		MessageRate: Rate{PerSecond: 1}, ByteRate: Rate{PerSecond: 1}, ControlRate: Rate{PerSecond: 1}, OnRate: RatePause,
+	}, driver)
 	request := []byte(head("/"))
 	b := make([]byte, len(request))
 	for i := range conns {
