@@ -133,6 +133,9 @@ func openMany(t testing.TB, driver *idleDriver, conns int) *loop {
 			l.Tick(0)
 		}
 	}
+	if n := l.server.Stats().Handshakes; n != uint64(conns) {
+		t.Fatalf("%d of %d connections are open", n, conns)
+	}
 	return l
 }
 
