@@ -6,6 +6,16 @@ import (
 	"github.com/wsloop/wsloop/poller"
 )
 
+// DefaultMaxConnections is MaxConnections unless set: what the limit on descriptors leaves now, or
+// Unlimited if there is none.
+func DefaultMaxConnections() int {
+	limit := poller.DescriptorLimit()
+	if limit == 0 {
+		return Unlimited
+	}
+	return max(limit-max(limit/16, 32), 1)
+}
+
 // admit decides whether a connection that was just accepted may stay, before anything of it
 // is read. live counts it already.
 func (l *loop) admit(t poller.Token, s *session, live int64) {

@@ -129,7 +129,7 @@ func (s *Server) options() (*options, error) {
 		policy:           handshake.Policy{Subprotocols: s.Subprotocols},
 		maxBuffered:      orDefault(s.MaxBufferedBytes, DefaultMaxBufferedBytes),
 		maxMemory:        orDefault(s.MaxMemoryBytes, defaultMemory()),
-		maxConnections:   min(orDefault(int64(s.MaxConnections), defaultConnections()), math.MaxInt64/2),
+		maxConnections:   min(int64(orDefault(s.MaxConnections, DefaultMaxConnections())), math.MaxInt64/2),
 		maxInFlight:      orDefault(s.MaxInFlight, DefaultMaxInFlight),
 		maxInFlightBytes: orDefault(s.MaxInFlightBytes, DefaultMaxInFlightBytes),
 		rates: rates{
@@ -243,15 +243,6 @@ func timeoutTicks(timeout, otherwise time.Duration) uint32 {
 		return 0
 	}
 	return ticksOf(min(timeout, longestTimeout))
-}
-
-// defaultConnections is what the limit on descriptors leaves.
-func defaultConnections() int64 {
-	limit := int64(poller.DescriptorLimit())
-	if limit == 0 {
-		return math.MaxInt64 / 2
-	}
-	return max(limit-max(limit/16, 32), 1)
 }
 
 func orDefault[T int | int64 | time.Duration](value, otherwise T) T {

@@ -54,11 +54,16 @@ type process struct {
 // start runs wsloop serve and reads where it listens.
 func start(t *testing.T, args ...string) *process {
 	t.Helper()
-	p := launch(t, append([]string{"serve"}, args...)...)
+	return launch(t, append([]string{"serve"}, args...)...).listening()
+}
+
+// listening reads where the process listens.
+func (p *process) listening() *process {
+	p.t.Helper()
 	line, err := p.stdout.ReadString('\n')
 	if err != nil {
 		p.Wait()
-		t.Fatalf("no first line: %v: %s", err, &p.stderr)
+		p.t.Fatalf("no first line: %v: %s", err, &p.stderr)
 	}
 	address := line[strings.LastIndex(line, " ")+1:]
 	p.addr = strings.TrimRight(address[strings.Index(address, "://")+3:], "/\n")
@@ -67,7 +72,13 @@ func start(t *testing.T, args ...string) *process {
 
 func launch(t *testing.T, args ...string) *process {
 	t.Helper()
-	p := &process{Cmd: exec.CommandContext(t.Context(), binary, args...), t: t}
+	return execute(t, binary, args...)
+}
+
+// execute runs a program.
+func execute(t *testing.T, program string, args ...string) *process {
+	t.Helper()
+	p := &process{Cmd: exec.CommandContext(t.Context(), program, args...), t: t}
 	out, err := p.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

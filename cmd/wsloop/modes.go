@@ -2,7 +2,6 @@ package main
 
 import (
 	_ "embed"
-	"errors"
 	"sync"
 
 	"github.com/wsloop/wsloop/codec"
@@ -24,12 +23,8 @@ func echo() engine.Events {
 	return engine.Events{Plain: page, Message: send}
 }
 
-// send sends a message, and closes a connection whose peer does not keep up.
-func send(c engine.Conn, op codec.Opcode, payload []byte) {
-	if _, err := c.Send(op, payload); errors.Is(err, engine.ErrBufferFull) {
-		_ = c.Close(codec.StatusTryAgainLater, "too slow")
-	}
-}
+// send sends a message. What happens when the peer does not keep up is up to the server's policy.
+func send(c engine.Conn, op codec.Opcode, payload []byte) { _, _ = c.Send(op, payload) }
 
 // broadcast sends every message to everybody, its sender included.
 func broadcast() engine.Events {

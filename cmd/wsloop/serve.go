@@ -3,13 +3,11 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 	"time"
 
@@ -29,6 +27,7 @@ func serve(args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	config.server.Drain.Progress = func(left int) { fmt.Fprintf(stdout, "wsloop: %d connections left\n", left) }
 	network, address := "tcp", config.server.Addr
 	if config.unix != "" {
 		network, address = "unix", config.unix
@@ -40,19 +39,22 @@ func serve(args []string, stdout, stderr io.Writer) error {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
 	defer signal.Stop(signals)
-	announce(stdout, config.mode, listeners[0].Addr())
+	announce(stdout, config, listeners[0].Addr())
 	return serveUntil(signals, config, listeners, stdout)
 }
 
-// announce prints where the server is. The last host:port of the first line is its
+// announce prints where the server is, and what it takes. The last host:port of the first line is its
 // address, which scripts rely on.
-func announce(w io.Writer, mode string, addr net.Addr) {
+func announce(w io.Writer, c *serveConfig, addr net.Addr) {
 	if addr.Network() == "unix" {
-		fmt.Fprintf(w, "wsloop: %s on ws+unix://%s\n", mode, addr)
-		return
+		fmt.Fprintf(w, "wsloop: %s on ws+unix://%s\n", c.mode, addr)
+	} else {
+		fmt.Fprintf(w, "wsloop: %s on ws://%s/\n", c.mode, addr)
+		fmt.Fprintf(w, "wsloop: open http://%s/ in a browser to try it, stop with Ctrl-C\n", addr)
 	}
-	fmt.Fprintf(w, "wsloop: %s on ws://%s/\n", mode, addr)
-	fmt.Fprintf(w, "wsloop: open http://%s/ in a browser to try it, stop with Ctrl-C\n", addr)
+	if most := c.server.MaxConnections; most != engine.Unlimited {
+		fmt.Fprintf(w, "wsloop: at most %d connections\n", most)
+	}
 }
 
 // serveUntil serves until a signal, and then drains; a second signal ends the drain.
@@ -81,52 +83,4 @@ func serveUntil(signals <-chan os.Signal, config *serveConfig, listeners []net.L
 		return err
 	}
 	return nil
-}
-
-func parseServe(args []string, stderr io.Writer) (*serveConfig, error) {
-	config := &serveConfig{}
-	s := &config.server
-	flags := flag.NewFlagSet("wsloop serve", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	flags.StringVar(&s.Addr, "addr", "localhost:8080", "TCP `address` to listen on; port 0 takes a free one")
-	flags.StringVar(&config.unix, "unix", "", "listen on a Unix socket at this `path` instead")
-	flags.StringVar(&config.mode, "mode", "echo", "echo, broadcast or discard")
-	flags.Func("origin", "origin `pattern` that pages may have, may be repeated; * allows all (default the server's own host)",
-		func(pattern string) error {
-			s.Origins = append(s.Origins, pattern)
-			return nil
-		})
-	flags.Func("subprotocol", "a subprotocol `name` to agree to, may be repeated, in order of preference",
-		func(name string) error {
-			s.Subprotocols = append(s.Subprotocols, name)
-			return nil
-		})
-	flags.IntVar(&s.Loops, "loops", 0, "number of event loops (default one per processor)")
-	flags.BoolVar(&s.ReusePort, "reuseport", false, "one listener per loop by SO_REUSEPORT")
-	flags.Int64Var(&s.MaxMessageBytes, "max-message", engine.DefaultMaxMessageBytes, "largest message, in `bytes`")
-	flags.IntVar(&s.MaxFragments, "max-fragments", engine.DefaultMaxFragments, "most frames of one message")
-	flags.IntVar(&s.MaxHeadBytes, "max-head", engine.DefaultMaxHeadBytes, "largest request head, in `bytes`")
-	flags.IntVar(&s.MaxHeaderLine, "max-header-line", engine.DefaultMaxHeaderLine, "longest line of it, in `bytes`")
-	flags.IntVar(&s.MaxHeaders, "max-headers", engine.DefaultMaxHeaders, "most header fields in it")
-	flags.IntVar(&s.MaxBufferedBytes, "max-buffered", engine.DefaultMaxBufferedBytes, "most `bytes` that may wait for one receiver")
-	flags.DurationVar(&s.HandshakeTimeout, "handshake-timeout", engine.DefaultHandshakeTimeout, "time for the opening handshake")
-	flags.DurationVar(&s.CloseTimeout, "close-timeout", engine.DefaultCloseTimeout, "time for the closing handshake")
-	flags.DurationVar(&config.drain, "drain", 10*time.Second, "time that connections get to close after SIGTERM or Ctrl-C")
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return nil, err
-		}
-		return nil, errUsage
-	}
-	if flags.NArg() > 0 {
-		fmt.Fprintf(stderr, "wsloop serve: unexpected argument %q\n", flags.Arg(0))
-		return nil, errUsage
-	}
-	events, ok := modes[config.mode]
-	if !ok {
-		fmt.Fprintf(stderr, "wsloop serve: -mode %q is none of %s\n", config.mode, strings.Join(modeNames, ", "))
-		return nil, errUsage
-	}
-	s.Events = events()
-	return config, nil
 }

@@ -36,6 +36,15 @@ func TestArgumentsW94(t *testing.T) {
 		{"serve -mode nonsense", 2, "", `-mode "nonsense" is none of echo, broadcast, discard`},
 		{"serve -drain soon", 2, "", "-drain"},
 		{"serve -loops many", 2, "", "-loops"},
+		{"serve -message-rate 1/x", 2, "", "is neither like 100 nor like 100/200"},
+		{"serve -byte-rate fast", 2, "", "-byte-rate"},
+		{"serve -idle-timeout ever", 2, "", "-idle-timeout"},
+		{"serve -overflow drop-all", 2, "", "there is no such policy"},
+		{"serve -on-rate drop-oldest", 2, "", "-on-rate"},
+		{"serve -drain-code x", 2, "", "-drain-code"},
+		{"serve -addr localhost:0 -drain-code 1000", 1, "", "Server.Drain.Code: "},
+		{"serve -addr localhost:0 -idle-timeout -1s", 1, "", "Server.IdleTimeout: is negative"},
+		{"serve -addr localhost:0 -max-memory 5", 1, "", "Server.MaxMemoryBytes: "},
 		{"serve -addr localhost:0 -loops -1", 1, "", "Server.Loops: is negative"},
 		{"serve -addr localhost:0 -origin https://*.*", 1, "", "Server.Origins: "},
 		{"serve -addr localhost:0 -subprotocol a,b", 1, "", "Server.Subprotocols: "},
@@ -81,6 +90,7 @@ func TestFlags(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}
+	testLimitFlags(t)
 	if _, err := parseServe([]string{"-h"}, io.Discard); !errors.Is(err, flag.ErrHelp) {
 		t.Errorf("-h: %v", err)
 	}
@@ -94,6 +104,43 @@ func TestFlags(t *testing.T) {
 	}
 	if len(modes) != len(modeNames) {
 		t.Errorf("%d modes, %d names", len(modes), len(modeNames))
+	}
+}
+
+// testLimitFlags is TestFlags for the limits of long lives.
+func testLimitFlags(t *testing.T) {
+	t.Helper()
+	c, err := parseServe(strings.Fields("-workers 2 -drain-rate 3 -drain-code 1012 -max-memory 2000000 -max-connections 4 -max-in-flight 5 "+
+		"-max-in-flight-bytes 6 -per-address 7 -per-address-rate 8/9 -per-prefix 10 -per-prefix-rate 11 -message-rate 12/13 -byte-rate 14 "+
+		"-control-rate 15/16 -idle-timeout 17s -ping-interval never -pong-timeout 18s -write-timeout 19s -max-lifetime 20h "+
+		"-slow-callback never -overflow keep-latest -message-ttl 21s -on-rate pause"), io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &c.server
+	got := []any{
+		s.Workers, s.Drain.Rate, s.Drain.Code, s.MaxMemoryBytes, s.MaxConnections, s.MaxInFlight, s.MaxInFlightBytes, s.PerAddress, s.PerPrefix,
+		s.MessageRate, s.ByteRate, s.ControlRate, s.IdleTimeout, s.PingInterval, s.PongTimeout, s.WriteTimeout, s.MaxLifetime,
+		s.SlowCallback, s.Overflow, s.OnRate,
+	}
+	want := []any{
+		2, 3, codec.StatusServiceRestart, int64(2000000), 4, 5, 6,
+		engine.SourceLimits{Connections: 7, Handshakes: engine.Rate{PerSecond: 8, Burst: 9}},
+		engine.SourceLimits{Connections: 10, Handshakes: engine.Rate{PerSecond: 11}},
+		engine.Rate{PerSecond: 12, Burst: 13},
+		engine.Rate{PerSecond: 14},
+		engine.Rate{PerSecond: 15, Burst: 16},
+		17 * time.Second, engine.Never, 18 * time.Second, 19 * time.Second, 20 * time.Hour,
+		engine.Never,
+		engine.Overflow{Policy: engine.OverflowKeepLatest, TTL: 21 * time.Second},
+		engine.RatePause,
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+	c, err = parseServe(nil, io.Discard)
+	if err != nil || c.server.IdleTimeout != engine.Never || c.server.PingInterval != engine.DefaultPingInterval || c.server.MaxConnections != engine.DefaultMaxConnections() {
+		t.Errorf("no flags: %+v, %v", c, err)
 	}
 }
 

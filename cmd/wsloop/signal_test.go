@@ -13,7 +13,8 @@ import (
 func TestSignalDrains(t *testing.T) {
 	t.Parallel()
 	for _, s := range []os.Signal{syscall.SIGTERM, os.Interrupt} {
-		p := start(t, "-addr", "127.0.0.1:0", "-drain", "1h", "-close-timeout", "1h")
+		p := start(t, "-addr", "127.0.0.1:0", "-drain", "1h", "-close-timeout", "1h", "-max-connections", "10")
+		p.line()
 		p.line()
 		a, b := p.open().upgraded(), p.open().upgraded()
 		p.signal(s)
