@@ -250,7 +250,9 @@ func (c Conn) SetData(v any) {
 	}
 	c.loop.mu.Lock()
 	defer c.loop.mu.Unlock()
-	if c.loop.sendingOf(c.token) != nil {
+	if b := c.loop.lingering[c.token]; b != nil {
+		b.data = v
+	} else if c.loop.sendingOf(c.token) != nil {
 		c.loop.data.Grow(c.token.Slot())
 		*c.loop.data.At(c.token.Slot()) = v
 	}
@@ -263,13 +265,10 @@ func (c Conn) Data() any {
 	}
 	c.loop.mu.Lock()
 	defer c.loop.mu.Unlock()
-	if c.loop.sendingOf(c.token) == nil {
-		if b := c.loop.lingering[c.token]; b != nil {
-			return b.data
-		}
-		return nil
+	if b := c.loop.lingering[c.token]; b != nil {
+		return b.data
 	}
-	if int(c.token.Slot()) >= c.loop.data.Len() {
+	if c.loop.sendingOf(c.token) == nil || int(c.token.Slot()) >= c.loop.data.Len() {
 		return nil
 	}
 	return *c.loop.data.At(c.token.Slot())

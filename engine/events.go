@@ -32,7 +32,7 @@ type Events struct {
 	// Drained says that all has been written that waited because the peer was slow: after
 	// Send returned a Sent.Queued above 0 the connection takes messages at once again.
 	Drained func(c Conn)
-	// Close says that the connection is gone. c is inert but for Data.
+	// Close says that the connection is gone. c is inert but for Data and SetData.
 	Close func(c Conn, how Closure)
 }
 
