@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/wsloop/wsloop/codec"
@@ -19,7 +20,7 @@ type Drain struct {
 	// Window, if set, is the time over which the closes are spread, instead of Rate.
 	Window time.Duration
 	// Progress, if set, is called about every second, and once at the end, with the number of connections that
-	// are left. It is called on the goroutine of Shutdown.
+	// are left, which never rises. It is called on the goroutine of Shutdown.
 	Progress func(left int)
 }
 
@@ -33,12 +34,10 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	if driver == nil {
 		return nil
 	}
-	err := s.awaitDrain(ctx)
-	left := s.live.Load()
+	progress := s.progress()
+	err := s.awaitDrain(ctx, progress)
+	progress()
 	driver.Stop()
-	if s.Drain.Progress != nil {
-		s.Drain.Progress(int(left))
-	}
 	if err != nil {
 		// A callback may block its loop, so there is no waiting for Serve.
 		return err
@@ -48,7 +47,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 }
 
 // awaitDrain waits until no connection is left.
-func (s *Server) awaitDrain(ctx context.Context) error {
+func (s *Server) awaitDrain(ctx context.Context, progress func()) error {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
 	for {
@@ -60,10 +59,21 @@ func (s *Server) awaitDrain(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-ticker.C:
-			if s.Drain.Progress != nil {
-				s.Drain.Progress(int(s.live.Load()))
-			}
+			progress()
 		}
+	}
+}
+
+// progress returns what tells Drain.Progress. Connections that came too late and are being refused
+// do not count.
+func (s *Server) progress() func() {
+	if s.Drain.Progress == nil {
+		return func() {}
+	}
+	left := int64(math.MaxInt64)
+	return func() {
+		left = min(left, s.live.Load())
+		s.Drain.Progress(int(left))
 	}
 }
 
