@@ -134,10 +134,10 @@ func TestBlockedWorkerStopsTheReading(t *testing.T) {
 	one := texts(fmt.Sprintf("%0*d", size, 0))
 	c.write(one)
 	await(t, begun, "the message")
-	c.write(repeat(3, one))
+	c.write(strings.Repeat(one, 3))
 	c.send(codec.OpcodePing, "up to the cap")
 	c.expect(codec.OpcodePong, "up to the cap")
-	left := c.backUp([]byte(repeat(messages-4, one)))
+	left := c.backUp([]byte(strings.Repeat(one, messages-4)))
 	if held := s.Stats().Memory; held > 1<<20 {
 		t.Errorf("%d bytes are held", held)
 	}

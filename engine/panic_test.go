@@ -24,6 +24,12 @@ func (b *lockedBuffer) Write(p []byte) (int, error) {
 	return b.Buffer.Write(p)
 }
 
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.Buffer.String()
+}
+
 // panicIn makes one callback panic, for clients whose request or message says so.
 func panicIn(name string) Events {
 	e := Events{Message: func(c Conn, op codec.Opcode, payload []byte) {

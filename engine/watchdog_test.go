@@ -119,6 +119,7 @@ func holdUp(until <-chan struct{}) { <-until }
 // W61: a callback that holds its loop up is counted, logged with its stack, and shows in the loop's lag. One that
 // blocks a worker is not, not even while the server closes.
 func TestSlowCallbackW61(t *testing.T) {
+	t.Parallel()
 	for _, workers := range []int{0, 1} {
 		log := &lockedBuffer{}
 		begun, release := make(chan struct{}), make(chan struct{})
@@ -138,25 +139,22 @@ func TestSlowCallbackW61(t *testing.T) {
 		until(t, "all loops have ticked", func() bool { return ticked() > 0 })
 		c.send(codec.OpcodeText, "block")
 		await(t, begun, "the message")
-		want := uint64(1 - workers)
 		if workers == 0 {
-			until(t, "it is reported", func() bool { return s.Stats().SlowCallbacks == 1 })
+			until(t, "it is reported", func() bool { return strings.Contains(log.String(), "engine.holdUp(") })
+			close(release)
+			until(t, "the lag shows", func() bool { return s.Stats().MaxLoopLag > tick })
+			until(t, "the lag is over", func() bool { return s.Stats().LoopLag < s.Stats().MaxLoopLag })
 		} else {
 			then := ticked()
 			until(t, "more than SlowCallback has passed", func() bool { return ticked() > then+4 })
 			s.Close()
 			time.AfterFunc(4*tick, func() { close(release) }) // the loops have ended by then, and beat no more
-			s.stop()
 		}
-		if workers == 0 {
-			close(release)
-			until(t, "the lag shows", func() bool { return s.Stats().MaxLoopLag > tick })
-			until(t, "the lag is over", func() bool { return s.Stats().LoopLag < s.Stats().MaxLoopLag })
-			s.stop()
-		}
-		stats, logged := s.Stats(), log.String()
-		if stats.SlowCallbacks != want || strings.Contains(logged, "engine.holdUp") != (want == 1) || strings.Count(logged, "\n") != int(want) {
-			t.Errorf("%d workers: %d reports, logged %s", workers, stats.SlowCallbacks, logged)
+		s.stop()
+		// A machine that is busy enough may hold loops up too: what counts is what held this one up.
+		logged, reports := log.String(), s.Stats().SlowCallbacks
+		if n := strings.Count(logged, "engine.holdUp("); n != 1-workers || strings.Count(logged, "\n") != int(reports) {
+			t.Errorf("%d workers: %d reports, logged %s", workers, reports, logged)
 		}
 	}
 }
