@@ -89,7 +89,7 @@ func (l *loop) accountItems(b *backlog) {
 // What a loop keeps of backlogs that no connection has.
 const (
 	maxSpareBacklogs = 64
-	maxSpareItems    = 256
+	maxSpareItems    = 512
 )
 
 // wake lets those who wait for room try again.

@@ -86,13 +86,12 @@ func TestWriteWaitCancelled(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	for _, f := range []func() error{
-		func() error { _, err := w.WriteWait(ctx, []byte("gone")); return err },
-		func() error { return w.CloseWait(ctx) },
+	for _, f := range []func(context.Context) error{
+		func(ctx context.Context) error { _, err := w.WriteWait(ctx, []byte("gone")); return err },
+		w.CloseWait,
 	} {
-		ctx, cancel = context.WithCancel(t.Context())
-		done := st.wait(f)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := st.wait(func() error { return f(ctx) })
 		cancel()
 		if err := await(t, done, "the writer"); !errors.Is(err, context.Canceled) {
 			t.Error(err)
