@@ -202,6 +202,21 @@ func TestPingsWhileThereIsTimeForPongs(t *testing.T) {
 	}
 }
 
+// An answer in the very tick of its ping counts.
+func TestPongAtOnce(t *testing.T) {
+	m := newMemory(t, &Server{PingInterval: time.Second, PongTimeout: time.Second})
+	c := m.open()
+	for range 100 {
+		m.pass(tick)
+		if len(m.take(c)) > 0 {
+			m.data(c, []byte(masked(true, codec.OpcodePong, "")))
+		}
+	}
+	if m.gone(c) {
+		t.Error("cut off")
+	}
+}
+
 // With PongTimeout Never pings keep the way open, and nobody waits for the answer.
 func TestPingsWithoutPongs(t *testing.T) {
 	m := newMemory(t, &Server{PingInterval: 4 * time.Second, PongTimeout: Never})
@@ -305,6 +320,23 @@ func TestPausedPeersAreNotJudged(t *testing.T) {
 	m.pass(time.Second + 2*tick)
 	if n := s.Stats().PongTimeouts; !m.gone(c.token) || n != 1 {
 		t.Errorf("gone %t, %d timeouts", m.gone(c.token), n)
+	}
+}
+
+// A pause that began and ended between two looks at the deadlines counts as well.
+func TestShortPause(t *testing.T) {
+	tr := newTrace()
+	m := newMemory(t, &Server{IdleTimeout: 3 * time.Second, PingInterval: Never, MaxInFlightBytes: 1, MaxInFlight: 1, Events: tr.events()})
+	c := m.conn(tr)
+	c.Pause()
+	m.turn()
+	m.data(c.token, []byte(masked(true, codec.OpcodeText, "held")))
+	m.pass(3*time.Second - tick)
+	c.Resume()
+	m.turn()
+	m.pass(3 * time.Second)
+	if got := m.received(t, c.token); got != "[]" {
+		t.Errorf("sent %s", got)
 	}
 }
 

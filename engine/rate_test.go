@@ -151,7 +151,7 @@ func TestRateClose(t *testing.T) {
 func TestUnlimitedRates(t *testing.T) {
 	for name, s := range map[string]*Server{
 		"unlimited":   {ControlRate: Rate{PerSecond: Unlimited}, MessageRate: Rate{PerSecond: Unlimited, Burst: 1}, ByteRate: Rate{PerSecond: Unlimited, Burst: Unlimited}},
-		"more":        {ControlRate: Rate{PerSecond: math.MaxInt32}, MessageRate: Rate{PerSecond: 1, Burst: Unlimited}, ByteRate: Rate{PerSecond: math.MaxInt32}},
+		"more":        {ControlRate: Rate{PerSecond: math.MaxInt32}, MessageRate: Rate{PerSecond: 1, Burst: 1 << 28}, ByteRate: Rate{PerSecond: math.MaxInt32}},
 		"not a thing": {ControlRate: Rate{PerSecond: Unlimited}, MessageRate: Rate{Burst: 1}, ByteRate: Rate{Burst: 1}},
 	} {
 		m := newMemory(t, s)
@@ -179,15 +179,19 @@ func TestRatePause(t *testing.T) {
 		server *Server
 		perSec int
 	}{
-		"messages": {&Server{MessageRate: Rate{8, 8}}, 8},
-		"bytes":    {&Server{ByteRate: Rate{80, 80}}, 8},
-		"one":      {&Server{MessageRate: Rate{1, 1}}, 1},
-		"streamed": {&Server{MessageRate: Rate{8, 8}, Events: Events{Fragment: func(Conn, Fragment) {}}}, 8},
+		"no deadline": {&Server{MessageRate: Rate{8, 8}}, 8},
+		"messages":    {&Server{MessageRate: Rate{8, 8}}, 8},
+		"bytes":       {&Server{ByteRate: Rate{80, 80}}, 8},
+		"one":         {&Server{MessageRate: Rate{1, 1}}, 1},
+		"streamed":    {&Server{MessageRate: Rate{8, 8}, Events: Events{Fragment: func(Conn, Fragment) {}}}, 8},
 	} {
 		var got []string
 		ends := newEnded()
 		s := test.server
 		s.OnRate, s.IdleTimeout, s.PingInterval, s.PongTimeout = RatePause, 2*time.Second, time.Second, tick
+		if name == "no deadline" {
+			s.IdleTimeout, s.PingInterval = Never, Never
+		}
 		s.Events.Close = ends.note
 		s.Events.Message = func(_ Conn, _ codec.Opcode, payload []byte) { got = append(got, string(payload)) }
 		if s.Events.Fragment != nil {
@@ -238,12 +242,10 @@ func TestEndWhilePausedForARate(t *testing.T) {
 		"reset":       func(m *memory, c Conn) { m.Close(c.token, poller.ErrClosed) },
 	} {
 		tr := newTrace()
-		s := &Server{MessageRate: Rate{1, 1}, OnRate: RatePause, MaxLifetime: 10 * time.Second, CloseTimeout: time.Second, Events: tr.events()}
+		s := &Server{ByteRate: Rate{1, 1}, OnRate: RatePause, MaxLifetime: 10 * time.Second, CloseTimeout: time.Second, Events: tr.events()}
 		m := newMemory(t, s)
 		c := m.conn(tr)
-		for range 100 {
-			m.engine.Data(c.token, []byte(masked(true, codec.OpcodeText, "")))
-		}
+		m.data(c.token, []byte(masked(true, codec.OpcodeText, make([]byte, 1000))))
 		if !m.conns[c.token.Slot()].paused {
 			t.Fatal("not paused")
 		}

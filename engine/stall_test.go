@@ -147,15 +147,16 @@ func TestPingBehindUnsentBytes(t *testing.T) {
 		"not judged":       {1 << 20, 0, Never, PongDeadline},
 		"stuck":            {1 << 20, 0, 0, WriteDeadline},
 		"trickle":          {1 << 20, 100, 0, WriteDeadline},
-		"moving":           {1 << 20, 20 << 10, 0, 0},
+		"moving":           {8 << 20, 20 << 10, 0, 0},
 		"moving to an end": {100 << 10, 20 << 10, 0, PongDeadline},
+		"a small end":      {10_000, 150, 0, PongDeadline},
 	} {
 		ends := newEnded()
 		s := &Server{PingInterval: 2 * time.Second, PongTimeout: time.Second, WriteTimeout: test.write, Events: Events{Close: ends.note}}
 		m := newMemory(t, s)
 		c := m.open()
 		m.conns[c.Slot()].unsent = test.unsent
-		for range 50 {
+		for range 100 {
 			if m.gone(c) {
 				break
 			}
