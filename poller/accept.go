@@ -46,7 +46,10 @@ func (l *loop) place(fd int) {
 		l.open(fd)
 		return
 	}
-	to.hand(fd)
+	if !to.hand(fd) {
+		to.count.Add(-1)
+		l.kernel.close(fd)
+	}
 }
 
 func (l *loop) watchListeners() {

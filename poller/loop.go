@@ -33,7 +33,7 @@ type loop struct {
 	handler   Handler
 	mechanism mechanism
 	kernel    kernel
-	start     time.Time
+	clock     func() time.Duration
 
 	now      time.Duration
 	nextTick time.Duration
@@ -65,8 +65,10 @@ type loop struct {
 var _ Loop = (*loop)(nil)
 
 func newLoop(d *Native, index int, m mechanism, k kernel) *loop {
+	start := time.Now()
 	return &loop{
-		driver: d, index: index, mechanism: m, kernel: k, start: time.Now(),
+		driver: d, index: index, mechanism: m, kernel: k,
+		clock:  func() time.Duration { return time.Since(start) },
 		buffer: make([]byte, readBytes), vec: make([][]byte, 0, maxVec),
 		freeSlot: noSlot, extras: make([]*extra, 1), nextTick: TickInterval,
 	}
@@ -89,7 +91,7 @@ func (l *loop) run() {
 
 // turn does all the work of one iteration.
 func (l *loop) turn(n int) {
-	l.now = time.Since(l.start)
+	l.now = l.clock()
 	// First, so that what Data leaves now waits for a later turn.
 	if len(l.rests) > 0 {
 		l.presentRests()
@@ -141,7 +143,7 @@ func (l *loop) sleep(wait func([]event, int) (int, syscall.Errno), timeoutMillis
 
 // blockMillis is the time to the next tick, rounded up.
 func (l *loop) blockMillis() int {
-	left := l.nextTick - time.Since(l.start)
+	left := l.nextTick - l.clock()
 	return int(max(left, 0)/time.Millisecond) + 1
 }
 
@@ -209,19 +211,18 @@ func (l *loop) Wake() {
 	}
 }
 
-// hand gives the loop a descriptor that another loop accepted.
-func (l *loop) hand(fd int) {
+// hand gives the loop a descriptor that another loop accepted, unless it is shut.
+func (l *loop) hand(fd int) (taken bool) {
 	l.mu.Lock()
-	closed := l.closed
-	if !closed {
+	taken = !l.closed
+	if taken {
 		l.handed = append(l.handed, fd)
 	}
 	l.mu.Unlock()
-	if closed {
-		syscall.Close(fd)
-		return
+	if taken {
+		l.Wake()
 	}
-	l.Wake()
+	return taken
 }
 
 // takeHanded opens what other loops handed over, and notices the driver's

@@ -28,6 +28,8 @@ type Options struct {
 	Keep int
 }
 
+var errServedBefore = errors.New("poller: Serve called twice")
+
 // Native is the driver over epoll or kqueue.
 type Native struct {
 	loops    []*loop
@@ -91,6 +93,12 @@ func (d *Native) AddListener(ln net.Listener) error {
 	} else {
 		ln.Close()
 	}
+	d.addListener(fd)
+	return nil
+}
+
+// addListener gives the listener to the loop that is to accept from it.
+func (d *Native) addListener(fd int) {
 	l := d.loops[0]
 	if !d.balance {
 		for _, other := range d.loops {
@@ -100,7 +108,6 @@ func (d *Native) AddListener(ln net.Listener) error {
 		}
 	}
 	l.listeners = append(l.listeners, fd)
-	return nil
 }
 
 // prepareListener sets what accepted sockets inherit.
@@ -120,7 +127,7 @@ func prepareListener(fd int, ln net.Listener) error {
 // Serve implements Driver.
 func (d *Native) Serve(newHandler func(Loop) Handler) error {
 	if d.serving.Swap(true) {
-		return errors.New("poller: Serve called twice")
+		return errServedBefore
 	}
 	for _, l := range d.loops {
 		l.handler = newHandler(l)

@@ -1,13 +1,17 @@
 package poller
 
-import "syscall"
+import (
+	"syscall"
+
+	"github.com/wsloop/wsloop/poller/internal/system"
+)
 
 // interest is what a descriptor is watched for.
-type interest uint8
+type interest = system.Interest
 
 const (
-	interestRead interest = 1 << iota
-	interestWrite
+	interestRead  = system.InterestRead
+	interestWrite = system.InterestWrite
 )
 
 // An event says that a descriptor became ready.
@@ -17,17 +21,17 @@ type event struct {
 }
 
 // readiness is what an event reports.
-type readiness uint8
+type readiness = system.Readiness
 
 const (
-	readyRead readiness = 1 << iota
-	readyWrite
+	readyRead  = system.ReadyRead
+	readyWrite = system.ReadyWrite
 	// readyHangup says that both directions are over or that the socket has an
 	// error; what was received before can still be read. For a descriptor that is
 	// watched for nothing it is reported once or not at all.
-	readyHangup
+	readyHangup = system.ReadyHangup
 	// readyError comes with readyHangup when the socket has an error.
-	readyError
+	readyError = system.ReadyError
 )
 
 // Tokens of descriptors that are not connections. Slots this high are never given
