@@ -6,7 +6,7 @@ FUZZTIME ?= 200000x
 CROSS = linux/arm64 linux/386 linux/s390x darwin/amd64 darwin/arm64 freebsd/amd64 freebsd/arm64 windows/amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help fmt lint test race purego wsdebug cross fuzz interop browser bench bench-idle bench-sysmon ci
+.PHONY: help fmt lint test race purego wsdebug cross fuzz interop browser bench bench-idle bench-slow bench-sysmon ci
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
@@ -52,6 +52,10 @@ bench: ## CPU per message beside a plain C epoll echo
 
 bench-idle: ## resident memory per idle connection
 	scripts/bench/idle.sh
+
+bench-slow: ## what peers that do not read, or send byte by byte, cost the others
+	$(GO) build -o bin/slow ./scripts/bench/slow
+	bin/slow $(SLOWFLAGS)
 
 bench-sysmon: ## how quiet the Go scheduler's monitor is under load
 	scripts/bench/sysmon.sh
