@@ -28,7 +28,7 @@ func (m *memory) beginDrain(window time.Duration) {
 func TestDrainSpreadsCloses(t *testing.T) {
 	const conns, seconds = 2000, 10
 	tr := newTrace()
-	m := newMemory(t, &Server{PingInterval: Never, CloseTimeout: never, Events: Events{Close: tr.events().Close}})
+	m := newMemory(t, &Server{PingInterval: Never, CloseTimeout: never, Drain: Drain{Code: codec.StatusServiceRestart}, Events: Events{Close: tr.events().Close}})
 	var all []poller.Token
 	for range conns {
 		all = append(all, m.open())
@@ -43,7 +43,7 @@ func TestDrainSpreadsCloses(t *testing.T) {
 		m.pass(time.Second)
 		for i, c := range all {
 			for _, f := range wireEvents(append([]byte("\r\n\r\n"), m.take(c)...)) {
-				if f != "close 1001" {
+				if f != "close 1012" {
 					t.Fatalf("sent %v", f)
 				}
 				perSecond[second]++

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"runtime"
 	"testing"
@@ -36,7 +37,7 @@ func TestMemoryPausesAndResumes(t *testing.T) {
 	s.budget.held.Add(-1 << 20) // below the high mark, above where closing would stop
 	m.pass(2 * tick)
 	if m.conns[big.Slot()].paused || m.engine.starved != 0 {
-		t.Errorf("still paused; %d starved", m.engine.starved)
+		t.Fatalf("still paused; %d starved", m.engine.starved)
 	}
 	m.data(big, []byte{0})
 	m.data(small, []byte{0})
@@ -157,7 +158,9 @@ func TestMemoryAccountIsExact(t *testing.T) {
 				m.data(c, []byte(head("/")))
 			case 1:
 				m.data(c, []byte("GET / HTTP"))
-			case 2, 3:
+			case 2:
+				m.data(c, bytes.Repeat([]byte(masked(true, codec.OpcodeText, "tiny")), 500))
+			case 3:
 				m.data(c, []byte(masked(true, codec.OpcodeBinary, make([]byte, random.IntN(1<<random.IntN(18))))))
 			case 4:
 				m.half(c, 1+random.IntN(1<<random.IntN(20)))
