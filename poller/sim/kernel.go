@@ -62,7 +62,10 @@ func (k kernel) Accept(fd int) (int, syscall.Errno) {
 	case errno != 0:
 	case k.happens(faults.Interrupt):
 		errno = syscall.EINTR
-	case len(ln.backlog) == 0 || k.happens(faults.DelayAccept):
+	case len(ln.backlog) == 0:
+		return -1, syscall.EAGAIN
+	case k.happens(faults.DelayAccept):
+		k.trace("accept is delayed", fd, len(ln.backlog))
 		return -1, syscall.EAGAIN
 	case k.options.Descriptors > 0 && k.table.open >= k.options.Descriptors || k.happens(faults.EMFILE):
 		errno = syscall.EMFILE
@@ -100,8 +103,10 @@ func (w *World) abort(ln *listener) {
 func (w *World) stumbles() syscall.Errno {
 	switch {
 	case w.again():
+		w.trace("again", 0, w.storm)
 		return syscall.EAGAIN
 	case w.happens(w.options.Faults.Interrupt):
+		w.trace("interrupted", 0, 0)
 		return syscall.EINTR
 	}
 	return 0
@@ -149,8 +154,9 @@ func (k kernel) read(s *socket, b []byte) (int, syscall.Errno) {
 	}
 	l := k.links[s.link]
 	if n := min(l.arrived, len(b)); n > 0 {
-		if k.happens(k.options.Faults.ShortRead) {
-			n = 1 + k.random.IntN(n)
+		if n > 1 && k.happens(k.options.Faults.ShortRead) {
+			k.trace("short read", 0, n)
+			n = 1 + k.random.IntN(n-1)
 		}
 		copy(b, l.out.bytes()[:n])
 		l.out.drop(n, &k.buffers)
@@ -215,8 +221,9 @@ func (k kernel) writeSocket(call Call, s *socket, vec [][]byte) (int, syscall.Er
 		return -1, syscall.EAGAIN
 	}
 	n = min(n, room)
-	if k.happens(k.options.Faults.ShortWrite) {
-		n = 1 + k.random.IntN(n)
+	if n > 1 && k.happens(k.options.Faults.ShortWrite) {
+		k.trace("short write", 0, n)
+		n = 1 + k.random.IntN(n-1)
 	}
 	if s.has(discards) && !s.has(peerClosed|peerOver|vanished) {
 		return n, 0

@@ -118,15 +118,17 @@ func (w *World) resetSocket(id uint32, s *socket, l *link) {
 		l.arrived = 0
 	}
 	l.out.cut(l.arrived, &w.buffers)
-	if s.has(orphaned|dead) || s.has(finArrived) && s.has(finReached) {
+	if s.isOver() {
 		return
 	}
-	s.set(dead | edge)
-	if s.has(finArrived) && !s.has(shut) {
+	switch {
+	case s.has(orphaned):
+	case s.has(finArrived) && !s.has(shut):
 		s.set(brokenPipe)
-	} else {
+	default:
 		s.set(brokenReset)
 	}
+	s.set(dead | edge)
 	w.stir(id, s)
 }
 

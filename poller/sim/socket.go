@@ -143,7 +143,7 @@ func (w *World) canMoveUp(s *socket, l *link) bool {
 	case l.out.len() > l.arrived:
 		return s.has(orphaned) || l.arrived < w.options.ReceiveBuffer
 	}
-	return s.has(finSent) && !s.has(finArrived|peerOver)
+	return s.has(finSent) && !s.has(finArrived|peerOver|dead)
 }
 
 func (w *World) canMoveDown(s *socket, l *link) bool {

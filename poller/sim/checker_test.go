@@ -1,0 +1,419 @@
+//go:build linux || darwin || freebsd
+
+package sim
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/wsloop/wsloop/poller"
+)
+
+var errTest = errors.New("closed by the test")
+
+// A trial is one run of a random script against a handler that echoes as it likes and checks what package
+// poller promises.
+type trial struct {
+	testing.TB
+	w        *World
+	meter    atomic.Int64
+	handlers []*echoer
+	clients  []*client
+	opened   int
+	closed   int
+	orderly  bool // the handler ends no connection by itself any more, and pauses none
+	lossy    bool // system calls fail for good: connections may end at any time
+}
+
+// A client is a peer and what is known of it.
+type client struct {
+	*Peer
+	sent    int // bytes of its pattern
+	got     int // that were echoed
+	conn    *conn
+	healthy bool // nobody ended it before its time
+	ended   bool // the server's FIN came
+}
+
+// An echoer is the handler of one loop.
+type echoer struct {
+	*trial
+	loop   poller.Loop
+	conns  []*conn // by slot
+	inside string  // the callback that runs
+	asked  int     // wakes
+	seen   int     // of which Flush knows
+	tick   time.Duration
+}
+
+// A conn is a connection as its handler sees it.
+type conn struct {
+	token   poller.Token
+	client  *client // nil if its address could not be learned
+	got     int     // bytes consumed
+	perTurn int     // calls of Data on this turn
+	eof     bool
+	paused  bool
+	shut    bool
+	ended   bool // the handler called Close
+	reason  error
+}
+
+// pattern is byte i of what client id sends.
+func pattern(id, i int) byte { return byte(id*31 + i ^ i>>8*7 ^ i>>16) }
+
+func patternBytes(id, from, n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = pattern(id, from+i)
+	}
+	return b
+}
+
+func (h *echoer) check(ok bool, format string, args ...any) {
+	if !ok {
+		h.Helper()
+		h.Fatalf("seed %d at %v: %s", h.w.Seed(), h.w.Now(), fmt.Sprintf(format, args...))
+	}
+}
+
+// enter finds the connection of a callback.
+func (h *echoer) enter(name string, t poller.Token) *conn {
+	h.check(h.inside == "", "%s inside %s", name, h.inside)
+	h.inside = name
+	if t == 0 {
+		return nil
+	}
+	h.check(int(t.Slot()) < len(h.conns) && h.conns[t.Slot()] != nil && h.conns[t.Slot()].token == t,
+		"%s of %#x, which is not open", name, uint64(t))
+	c := h.conns[t.Slot()]
+	h.check(!c.ended || name == "Closed", "%s after Close", name)
+	return c
+}
+
+func (h *echoer) leave() { h.inside = "" }
+
+func (h *echoer) chance(n int) bool { return h.w.random.IntN(n) == 0 }
+
+func (h *echoer) Open(t poller.Token) {
+	h.enter("Open", 0)
+	defer h.leave()
+	slot := int(t.Slot())
+	if slot >= len(h.conns) {
+		h.conns = append(h.conns, make([]*conn, slot+1-len(h.conns))...)
+	}
+	h.check(t.Generation() != 0 && h.conns[slot] == nil, "Open of %#x in a slot that is in use", uint64(t))
+	c := &conn{token: t}
+	h.conns[slot] = c
+	h.opened++
+	if addr, err := h.loop.RemoteAddr(t); err == nil {
+		a := addr.Addr().As4()
+		c.client = h.clients[int(a[1])<<16|int(a[2])<<8|int(a[3])]
+		h.check(c.client.conn == nil, "peer %d is accepted twice", c.client.ID())
+		c.client.conn = c
+	}
+	h.meddle(c)
+}
+
+func (h *echoer) Data(t poller.Token, b []byte) int {
+	c := h.enter("Data", t)
+	defer h.leave()
+	c.perTurn++
+	h.check(len(b) > 0 && !c.eof && !c.paused && c.perTurn <= 2, "Data of %d bytes, after EOF %v, paused %v, %d times on one turn", len(b), c.eof, c.paused, c.perTurn)
+	if c.client != nil {
+		i := slices.IndexFunc(b, func(x byte) bool { c.got++; return x != pattern(c.client.ID(), c.got-1) })
+		c.got -= len(b)
+		h.check(i < 0, "peer %d: a wrong byte at %d", c.client.ID(), c.got+i)
+		h.check(c.got+len(b) <= c.client.sent, "peer %d: %d bytes came, %d were sent", c.client.ID(), c.got+len(b), c.client.sent)
+	}
+	n := len(b)
+	switch {
+	case h.orderly || h.chance(2):
+	case h.chance(3):
+		n = 0
+	default:
+		n = h.w.random.IntN(n + 1)
+	}
+	if n > 0 && !c.shut {
+		h.write(c, b[:n])
+	}
+	c.got += n
+	clear(b[:n])
+	h.meddle(c)
+	return n
+}
+
+// write echoes in one piece or in many.
+func (h *echoer) write(c *conn, b []byte) {
+	if h.chance(2) {
+		h.check(h.loop.Write(c.token, b) == nil, "Write of an open connection failed")
+		return
+	}
+	var vec [][]byte
+	for piece := range slices.Chunk(b, 1+h.w.random.IntN(len(b))) {
+		vec = append(vec, piece)
+		if h.chance(5) {
+			vec = append(vec, nil)
+		}
+	}
+	h.check(h.loop.Writev(c.token, vec) == nil, "Writev of an open connection failed")
+}
+
+// meddle pauses, resumes, wakes and ends connections, this one and others.
+func (h *echoer) meddle(c *conn) {
+	if h.orderly {
+		return
+	}
+	if h.chance(3) {
+		c = h.conns[h.w.random.IntN(len(h.conns))]
+	}
+	if c == nil || c.ended {
+		return
+	}
+	switch h.w.random.IntN(120) {
+	case 0, 1, 2, 3, 4, 5, 6, 7, 8, 9:
+		c.paused = true
+		h.loop.Pause(c.token)
+	case 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21:
+		h.resume(c)
+	case 22, 23, 24, 25:
+		h.wake()
+	case 26:
+		h.sick(c)
+		c.shut = true
+		h.loop.CloseWrite(c.token)
+		h.check(errors.Is(h.loop.Write(c.token, []byte("x")), poller.ErrClosed), "Write after CloseWrite succeeded")
+	case 27:
+		h.end(c, errTest)
+	}
+}
+
+func (h *echoer) sick(c *conn) {
+	if c.client != nil {
+		c.client.healthy = false
+	}
+}
+
+func (h *echoer) resume(c *conn) {
+	c.paused = false
+	h.loop.Resume(c.token)
+}
+
+func (h *echoer) wake() {
+	h.asked++
+	h.loop.Wake()
+}
+
+// end closes a connection before its time.
+func (h *echoer) end(c *conn, err error) {
+	h.sick(c)
+	h.close(c, err)
+}
+
+func (h *echoer) close(c *conn, err error) {
+	if !c.ended {
+		c.ended, c.reason = true, err
+	}
+	h.loop.Close(c.token, err)
+	h.check(h.loop.Pending(c.token) == 0 && h.loop.Held(c.token) == 0, "a closed connection holds bytes")
+}
+
+func (h *echoer) EOF(t poller.Token) {
+	c := h.enter("EOF", t)
+	defer h.leave()
+	h.check(!c.eof && !c.paused, "EOF, again %v, paused %v", c.eof, c.paused)
+	c.eof = true
+	if c.client != nil && !h.lossy {
+		h.check(c.got == c.client.sent, "peer %d: EOF after %d of %d bytes", c.client.ID(), c.got, c.client.sent)
+	}
+	h.finish(c)
+}
+
+// finish closes what its peer ended, once all is sent.
+func (h *echoer) finish(c *conn) {
+	if c.eof && h.loop.Pending(c.token) == 0 {
+		h.close(c, nil)
+	}
+}
+
+func (h *echoer) Progress(t poller.Token, pending int) {
+	h.enter("Progress", t)
+	defer h.leave()
+	h.check(pending > 0 && h.loop.Pending(t) == pending, "Progress(%d) with %d pending", pending, h.loop.Pending(t))
+}
+
+func (h *echoer) Drained(t poller.Token) {
+	c := h.enter("Drained", t)
+	defer h.leave()
+	h.check(h.loop.Pending(t) == 0, "Drained with %d bytes pending", h.loop.Pending(t))
+	h.finish(c)
+	h.meddle(c)
+}
+
+func (h *echoer) Closed(t poller.Token, err error) {
+	c := h.enter("Closed", t)
+	defer h.leave()
+	if c.ended {
+		// A write may have failed before, which is the reason then.
+		var errno syscall.Errno
+		h.check(errors.Is(err, c.reason) || errors.As(err, &errno), "Closed with %v, Close was called with %v", err, c.reason)
+	} else {
+		h.sick(c)
+		h.check(err != nil, "Closed without a reason")
+	}
+	h.check(errors.Is(h.loop.Write(t, []byte("late")), poller.ErrClosed), "Write inside Closed succeeded")
+	h.conns[t.Slot()] = nil
+	h.closed++
+}
+
+func (h *echoer) Flush() {
+	h.enter("Flush", 0)
+	defer h.leave()
+	h.seen = h.asked
+	for _, c := range h.conns {
+		if c == nil {
+			continue
+		}
+		c.perTurn = 0
+		if c.paused && (h.orderly || h.chance(8)) {
+			h.resume(c)
+		}
+	}
+	if len(h.conns) > 0 && h.chance(4) {
+		if c := h.conns[h.w.random.IntN(len(h.conns))]; c != nil {
+			h.meddle(c)
+		}
+	}
+}
+
+func (h *echoer) Tick(now time.Duration) {
+	h.enter("Tick", 0)
+	defer h.leave()
+	h.check(now == h.loop.Now() && (h.tick == 0 || now >= h.tick+poller.TickInterval), "Tick at %v after %v", now, h.tick)
+	h.tick = now
+}
+
+// run plays a script of so many acts and ends it in good order.
+func (r *trial) run(o Options, acts int) {
+	r.Helper()
+	o.Meter = &r.meter
+	o.Main = func(w *World) {
+		for range acts {
+			r.act()
+		}
+		r.conclude()
+	}
+	r.w = New(o)
+	if err := r.w.Serve(func(l poller.Loop) poller.Handler {
+		h := &echoer{trial: r, loop: l}
+		r.handlers = append(r.handlers, h)
+		return h
+	}); err != nil {
+		r.Fatal(err)
+	}
+	r.w.Settle()
+	h := r.handlers[0]
+	h.check(r.opened == r.closed, "%d connections were opened, %d closed", r.opened, r.closed)
+	h.check(r.meter.Load() == 0, "the meter says %d at the end", r.meter.Load())
+	h.check(r.w.table.open == 0, "%d descriptors are open at the end", r.w.table.open)
+	h.check(r.w.count == uint32(len(r.clients)), "%d sockets of %d clients", r.w.count, len(r.clients))
+}
+
+// act has something be done to the world.
+func (r *trial) act() {
+	w := r.w
+	if len(r.clients) == 0 || len(r.clients) < 12 && w.random.IntN(8) == 0 {
+		r.dial()
+		return
+	}
+	c := r.clients[w.random.IntN(len(r.clients))]
+	switch w.random.IntN(20) {
+	case 0, 1, 2:
+		// Not so much that it takes thousands of moves through small buffers.
+		most := min(100_000, 40*min(w.options.SendBuffer, w.options.ReceiveBuffer))
+		c.send(w.random.IntN(1 + w.random.IntN(most)))
+	case 3, 4:
+		c.Window(w.random.IntN(3000) - 1)
+	case 5:
+		if w.random.IntN(10) == 0 {
+			c.healthy = false
+			[]func(){c.CloseWrite, c.Close, c.Reset, c.Vanish}[w.random.IntN(4)]()
+		}
+	case 6:
+		w.Advance(time.Duration(w.random.IntN(400)) * time.Millisecond)
+		r.checkWakes()
+	case 7:
+		h := r.handlers[w.random.IntN(len(r.handlers))]
+		w.Go(h.wake)
+	case 8:
+		h := r.handlers[w.random.IntN(len(r.handlers))]
+		w.After(time.Duration(w.random.IntN(int(time.Second))), h.wake)
+	case 9:
+		w.Settle()
+		r.checkWakes()
+	default:
+		for range w.random.IntN(40) {
+			w.Step()
+		}
+	}
+}
+
+// checkWakes holds that once nothing happens, Flush followed every wake.
+func (r *trial) checkWakes() {
+	for _, h := range r.handlers {
+		h.check(h.seen == h.asked || r.lossy, "Flush saw %d of %d wakes", h.seen, h.asked)
+	}
+}
+
+func (r *trial) dial() {
+	c := &client{healthy: true}
+	r.clients = append(r.clients, c)
+	c.Peer = r.w.Dial()
+	c.Cut([]Cut{CutAnywhere, CutAnywhere, CutNowhere}[r.w.random.IntN(3)])
+	h := r.handlers[0]
+	c.OnData(func(b []byte) {
+		h.check(c.got+len(b) <= c.sent, "peer %d: %d bytes came back of %d", c.ID(), c.got+len(b), c.sent)
+		h.check(bytes.Equal(b, patternBytes(c.ID(), c.got, len(b))), "peer %d: the echo differs behind %d", c.ID(), c.got)
+		c.got += len(b)
+	})
+	c.OnEnd(func(error) { h.check(!c.ended || c.State() == Reset, "peer %d: two ends", c.ID()); c.ended = true })
+}
+
+func (c *client) send(n int) {
+	if s := c.w.socket(c.id); s.has(finSent | peerOver | vanished) {
+		return
+	}
+	c.Send(patternBytes(c.ID(), c.sent, n))
+	c.sent += n
+}
+
+// conclude has all that can still be echoed be echoed, and everybody leave.
+func (r *trial) conclude() {
+	w := r.w
+	w.Calm()
+	r.orderly = true
+	for _, h := range r.handlers {
+		h.wake()
+	}
+	for _, c := range r.clients {
+		c.Window(-1)
+	}
+	w.Advance(time.Second)
+	r.checkWakes()
+	for _, c := range r.clients {
+		h := r.handlers[0]
+		if c.conn == nil || !c.healthy {
+			continue
+		}
+		h.check(c.got == c.sent && c.State() == Open, "peer %d is %v and got %d of %d bytes back", c.ID(), c.State(), c.got, c.sent)
+		c.CloseWrite()
+		w.Settle()
+		h.check(c.State() == Gone && c.ended, "peer %d is %v after both ends closed", c.ID(), c.State())
+	}
+}
