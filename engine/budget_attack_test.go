@@ -140,6 +140,7 @@ func (a *attack) once(path string) error {
 	}
 	defer a.drop(c)
 	c.SetDeadline(time.Now().Add(patience))
+	c.(*net.TCPConn).SetLinger(0) // what is still on its way goes with the attacker
 	a.mu.Lock()
 	over := a.over
 	a.clients[c] = struct{}{}
@@ -266,17 +267,20 @@ func TestBudgetHoldsUnderAttackW49(t *testing.T) {
 }
 
 func (a *attack) run(t *testing.T, s *Server, listeners []net.Listener) {
-	// Little goes into the sockets, so that much waits in the server.
+	// Little goes into the sockets: what waits does so in the server, and what the attackers leave behind is soon read.
 	raw, err := listeners[0].(*net.TCPListener).SyscallConn()
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw.Control(func(fd uintptr) { syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_SNDBUF, 4<<10) })
+	raw.Control(func(fd uintptr) {
+		syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_SNDBUF, 4<<10)
+		syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 64<<10)
+	})
 	a.s = serveListeners(t, s, listeners...)
 	t.Cleanup(a.end)
 	good := a.s.openPath("/good")
 	for path := range ways {
-		for range 15 {
+		for range 12 {
 			a.wg.Add(1)
 			go a.send(path)
 		}

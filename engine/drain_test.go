@@ -132,7 +132,7 @@ func TestShutdownUnderLoadW85(t *testing.T) {
 	t.Parallel()
 	clients := 5000
 	if raceBuild || testing.Short() {
-		clients = 500
+		clients = 300
 	}
 	if most := DefaultMaxConnections(); clients > most/3 { // both ends are in this process
 		clients = most / 3
