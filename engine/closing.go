@@ -61,12 +61,20 @@ func (l *loop) peerClosed(t poller.Token, s *session, payload []byte) {
 	l.finish(t, s)
 }
 
-// awaitClose looks for the peer's Close frame behind our own; data is dropped.
+// awaitClose looks for the peer's Close frame behind our own; data is dropped as it comes.
 func (l *loop) awaitClose(t poller.Token, s *session, b []byte) {
-	x := l.rareOf(t, s)
+	var p codec.Part
 	for len(b) > 0 {
-		m, n, ok, err := x.assembler.Next(&s.decoder, b, &l.settings.codec)
+		n, ok, err := s.decoder.Next(b, &l.settings.codec, &p)
 		b = b[n:]
+		var m codec.Message
+		switch {
+		case err != nil || !ok:
+		case p.Opcode.IsControl():
+			m, ok, err = l.rareOf(t, s).assembler.Add(&s.decoder, &p)
+		default:
+			err = s.decoder.Unmask(&p)
+		}
 		if err != nil {
 			// No second Close frame: ours is out already.
 			l.closureOf(t, s).Err = err
@@ -76,9 +84,6 @@ func (l *loop) awaitClose(t poller.Token, s *session, b []byte) {
 		}
 		if ok && m.Opcode == codec.OpcodeClose {
 			l.closeAnswered(t, s, m.Payload)
-			return
-		}
-		if !ok {
 			return
 		}
 	}
