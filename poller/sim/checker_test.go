@@ -25,6 +25,7 @@ type trial struct {
 	meter    atomic.Int64
 	handlers []*echoer
 	clients  []*client
+	script   func(*World)
 	opened   int
 	closed   int
 	orderly  bool // the handler ends no connection by itself any more, and pauses none
@@ -304,6 +305,9 @@ func (r *trial) run(o Options, acts int) {
 	r.Helper()
 	o.Meter = &r.meter
 	o.Main = func(w *World) {
+		if r.script != nil {
+			r.script(w)
+		}
 		for range acts {
 			r.act()
 		}
