@@ -67,7 +67,7 @@ func TestPeerThatDoesNotReadW36W37(t *testing.T) {
 			t.Parallel()
 			ends := newEnded()
 			s := serve(t, &Server{
-				Loops: 1, MaxBufferedBytes: 64 << 20, WriteTimeout: time.Second,
+				Loops: 1, MaxBufferedBytes: 64 << 20, WriteTimeout: time.Millisecond,
 				Events: Events{Open: pour(t, 64, 'x'), Close: ends.note},
 			})
 			c := s.openNarrow()
