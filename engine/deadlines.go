@@ -164,7 +164,7 @@ func (a *agenda) passed(since, after uint32) bool {
 // output that waits, a ping and its pong would come late: such a peer is judged by its progress.
 func (l *loop) reviewPing(t poller.Token, s *session, a *agenda) (alive bool) {
 	d := &l.settings.deadlines
-	if s.flags&flagStalled != 0 {
+	if s.flags&flagStalled != 0 && d.write != 0 {
 		s.flags &^= flagPinged
 		s.heard = l.wheel.now
 	}
