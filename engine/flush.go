@@ -91,7 +91,7 @@ func (l *loop) write(box *outbox, e *entry) {
 	}
 }
 
-// batchesPerTurn bounds what a backlog that is filled as fast as it is written can take of a turn.
+// batchesPerTurn bounds what a long backlog can take of a turn if the socket takes all.
 const batchesPerTurn = 16
 
 // advance writes from the backlog until the socket is full, or the connection has had its share of the
@@ -185,9 +185,6 @@ func (l *loop) Drained(t poller.Token) {
 	l.mu.Lock()
 	if s := l.sendingOf(t); s != nil {
 		s.queued, s.slow = 0, false
-		if s.backlog != 0 {
-			l.backlogs[s.backlog].wake()
-		}
 	}
 	l.mu.Unlock()
 	l.advance(t)

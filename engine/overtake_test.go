@@ -111,96 +111,61 @@ func TestCloseReplyInAFullBufferW115(t *testing.T) {
 	st.trace.expect(t, "close 1000 , <nil>")
 }
 
-// Fragments are refused, never dropped, under every policy; no message comes between them, and messages
-// around them give way as they would.
-func TestFragmentsAreNeverDropped(t *testing.T) {
-	for policy := OverflowClose; policy <= OverflowKeepLatest; policy++ {
-		st := newSlowTest(t, &Server{MaxBufferedBytes: roomFor(10), Overflow: Overflow{Policy: policy}})
-		st.queue(1, 2)
-		w, err := st.c.NewWriter(codec.OpcodeBinary)
-		if err != nil {
-			t.Fatal(err)
-		}
-		want := ""
-		for i := 3; i <= 9; i++ {
-			if _, err := w.Write([]byte(payloadOf(i))); err != nil {
-				t.Errorf("%v: fragment %d: %v", policy, i, err)
-			}
-			want += payloadOf(i)
-			if _, err := st.c.SendWith(codec.OpcodeText, nil, Delivery{Key: "k"}); !errors.Is(err, ErrMessageOpen) {
-				t.Errorf("%v: a message between fragments: %v", policy, err)
-			}
-		}
-		if n, err := w.Write(make([]byte, 1000)); n != 0 || !errors.Is(err, ErrBufferFull) {
-			t.Errorf("%v: Write = %d, %v", policy, n, err)
-		}
-		if err := w.Close(); err != nil {
-			t.Errorf("%v: Close: %v", policy, err)
-		}
-		dropped := 0
-		for i := 10; i < 30; i++ {
-			sent, err := st.c.SendText(payloadOf(i))
-			if errors.Is(err, ErrTooSlow) {
-				break
-			}
-			if err != nil && !errors.Is(err, ErrBufferFull) {
-				t.Fatal(err)
-			}
-			dropped += sent.Dropped
-		}
-		st.drain(st.c.token)
-		all, err := frames(st.take(st.c.token))
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, inside := "", false
-		for at, f := range all {
-			if partial := f.op == codec.OpcodeContinuation; partial != inside || f.op == codec.OpcodeBinary && f.fin {
-				t.Fatalf("%v: frame %d is %v", policy, at, f)
-			}
-			if inside || f.op == codec.OpcodeBinary {
-				got += string(f.payload)
-				inside = !f.fin
-			}
-		}
-		if policy == OverflowClose {
-			want = "" // all that waited is lost
-		}
-		if got != want {
-			t.Errorf("%v: fragments of %d bytes arrived, want %d", policy, len(got), len(want))
-		}
-		if policy >= OverflowDropOldest && dropped < 19 {
-			t.Errorf("%v: %d dropped", policy, dropped)
-		}
+// A long backlog gets its share of a turn, and then the others theirs, however much the socket takes.
+func TestALongBacklogSharesTheTurn(t *testing.T) {
+	const share = maxBatch * batchesPerTurn
+	st := newSlowTest(t, &Server{})
+	st.queue(1, 3*share)
+	writes, most := 0, 0
+	st.writing = func() {
+		writes++
+		most = max(most, writes)
+	}
+	peer := &st.conns[st.c.token.Slot()]
+	peer.out, peer.queue, peer.stalled = append(peer.out, peer.queue...), nil, false
+	st.engine.Drained(st.c.token)
+	for turns := 0; st.drained == 0 && turns < 10; turns++ {
+		writes = 0
+		st.turn()
+	}
+	if all, err := frames(st.take(st.c.token)); err != nil || len(all) != 1+3*share || st.drained != 1 {
+		t.Errorf("%d messages, %v; Drained was called %d times", len(all), err, st.drained)
+	}
+	if most != share {
+		t.Errorf("%d messages are written in one turn", most)
 	}
 }
 
-// A peer that reads as fast as it is written to, while others keep its backlog full, gets its share of a turn.
-func TestABacklogThatIsRefilledSharesTheTurn(t *testing.T) {
-	st := newSlowTest(t, &Server{})
-	st.queue(1, 1)
-	writes := 0
-	st.writing = func() {
-		if writes++; writes > 100*maxBatch*batchesPerTurn {
-			panic("the turn does not end")
-		}
-		_, _ = st.c.SendText("more")
-	}
-	st.drain(st.c.token)
-	if st.c.Buffered() == 0 {
-		t.Error("nothing was sent while writing")
-	}
-	st.writing = nil
-	for turns := 0; st.c.Buffered() > 0; turns++ {
-		if st.turn(); turns > 10 {
-			t.Fatal("what was left is not written")
+// What another goroutine sends in the middle of a flush, into the outbox and beyond it into a backlog, keeps
+// its order.
+func TestOrderOfABurstWhileFlushing(t *testing.T) {
+	const messages = 2 * commitBytes / messageBytes
+	tr := newTrace()
+	m := newMemory(t, &Server{Events: tr.events()})
+	c := m.conn(tr)
+	send := func(from int) {
+		for i := from; i < from+messages; i++ {
+			if _, err := c.SendText(payloadOf(i)); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
-	if all, err := frames(st.take(st.c.token)); err != nil || len(all) != writes+2 {
-		t.Errorf("%d frames of %d, %v", len(all), writes+2, err)
+	_, _ = c.SendText(payloadOf(0))
+	m.writing = func() {
+		m.writing = nil
+		send(1)
 	}
-	if st.drained != 1 {
-		t.Errorf("Drained was called %d times", st.drained)
+	for c.Buffered() > 0 {
+		m.turn()
+	}
+	all, err := frames(m.take(c.token))
+	if err != nil || len(all) != 1+messages {
+		t.Fatalf("%d frames, %v", len(all), err)
+	}
+	for i, f := range all {
+		if n := numberOf(t, f); n != i {
+			t.Fatalf("message %d, want %d", n, i)
+		}
 	}
 }
 

@@ -145,6 +145,24 @@ func TestSendWaitCancelled(t *testing.T) {
 	st.expect(1, 2)
 }
 
+// Room is what the peer reads of a long message, not only its end.
+func TestSendWaitWhileALongMessageIsRead(t *testing.T) {
+	st := newSlowTest(t, &Server{MaxBufferedBytes: 10_000})
+	long := strings.Repeat("x", 9000)
+	if err := st.c.SendWait(t.Context(), codec.OpcodeText, []byte(long)); err != nil {
+		t.Fatal(err)
+	}
+	st.read(begunBytes)
+	done := st.wait(func() error { return st.c.SendWait(t.Context(), codec.OpcodeText, []byte(long[:5000])) })
+	st.progress(st.c.token, 5000)
+	if err := await(t, done, "SendWait"); err != nil {
+		t.Error(err)
+	}
+	st.expectMessage(long)
+	st.expectMessage(long[:5000])
+	st.expect()
+}
+
 // Those who wait hear at once that nothing more can be sent, not when the last byte has gone.
 func TestSendWaitOnAConnectionThatEnds(t *testing.T) {
 	for name, end := range map[string]func(*slowTest){
