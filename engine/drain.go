@@ -27,8 +27,8 @@ type Drain struct {
 // Shutdown stops accepting, sends every connection a Close frame behind what
 // was sent before, each at a random moment of the window that Server.Drain gives, and waits until all are closed.
 // When ctx is done first, what is left is cut off and the error of ctx returned, without
-// waiting for Serve. It must not be called in a callback on a loop: start a
-// goroutine for it.
+// waiting for Serve. It must not be called in a callback, for whose
+// connection it would wait: start a goroutine for it.
 func (s *Server) Shutdown(ctx context.Context) error {
 	driver := s.stopAccepting(ctx)
 	if driver == nil {

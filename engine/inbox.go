@@ -163,7 +163,7 @@ func (l *loop) enqueue(t poller.Token, s *session, j job) {
 		return // it was the one that held the most
 	}
 	l.mu.Lock()
-	if len(j.payload) > 0 && !l.server.budget.ask(l.pool.Lacks(nil, len(j.payload))) {
+	if !l.server.budget.ask(l.pool.Lacks(nil, len(j.payload))) {
 		l.mu.Unlock()
 		l.failMemory(t, s)
 		return
