@@ -29,4 +29,6 @@
 // cross-compiled and vetted but has not run; on Linux the kqueue side passes the
 // whole of pollertest over a fake kqueue made of poll(2). That is how far it is
 // proven.
+//
+// Package sim runs the same loops by hand over a simulated system: see Stepped.
 package poller

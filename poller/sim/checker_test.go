@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"sync/atomic"
 	"syscall"
@@ -18,7 +19,7 @@ import (
 var errTest = errors.New("closed by the test")
 
 // A trial is one run of a random script against a handler that echoes as it likes and checks what package
-// poller promises.
+// poller promises. Most runs come to a clean end, the others stop in the middle.
 type trial struct {
 	testing.TB
 	w        *World
@@ -39,6 +40,7 @@ type client struct {
 	got     int // that were echoed
 	conn    *conn
 	healthy bool // nobody ended it before its time
+	left    bool // it closed or reset the connection
 	ended   bool // the server's FIN came
 }
 
@@ -48,6 +50,7 @@ type echoer struct {
 	loop   poller.Loop
 	conns  []*conn // by slot
 	inside string  // the callback that runs
+	busy   bool    // something was called on this turn
 	asked  int     // wakes
 	seen   int     // of which Flush knows
 	tick   time.Duration
@@ -88,6 +91,7 @@ func (h *echoer) check(ok bool, format string, args ...any) {
 func (h *echoer) enter(name string, t poller.Token) *conn {
 	h.check(h.inside == "", "%s inside %s", name, h.inside)
 	h.inside = name
+	h.busy = h.busy || name != "Flush"
 	if t == 0 {
 		return nil
 	}
@@ -236,9 +240,9 @@ func (h *echoer) EOF(t poller.Token) {
 	h.finish(c)
 }
 
-// finish closes what its peer ended, once all is sent.
+// finish closes what its peer ended, once all is sent, or later.
 func (h *echoer) finish(c *conn) {
-	if c.eof && h.loop.Pending(c.token) == 0 {
+	if c.eof && h.loop.Pending(c.token) == 0 && (h.orderly || h.chance(2)) {
 		h.close(c, nil)
 	}
 }
@@ -266,7 +270,8 @@ func (h *echoer) Closed(t poller.Token, err error) {
 		h.check(errors.Is(err, c.reason) || errors.As(err, &errno), "Closed with %v, Close was called with %v", err, c.reason)
 	} else {
 		h.sick(c)
-		h.check(err != nil, "Closed without a reason")
+		over := errors.Is(err, poller.ErrStopped) || errors.Is(err, io.EOF) && c.eof && c.shut
+		h.check(over || h.lossy || c.client == nil || c.client.left, "Closed with %v, and nobody did it", err)
 	}
 	h.check(errors.Is(h.loop.Write(t, []byte("late")), poller.ErrClosed), "Write inside Closed succeeded")
 	h.conns[t.Slot()] = nil
@@ -276,13 +281,21 @@ func (h *echoer) Closed(t poller.Token, err error) {
 func (h *echoer) Flush() {
 	h.enter("Flush", 0)
 	defer h.leave()
-	h.seen = h.asked
+	// A turn in which nothing happens must have no consequences: it would hide a loop that spins.
+	busy := h.busy || h.seen != h.asked
+	h.seen, h.busy = h.asked, false
+	if !busy {
+		return
+	}
 	for _, c := range h.conns {
 		if c == nil {
 			continue
 		}
 		c.perTurn = 0
-		if c.paused && (h.orderly || h.chance(8)) {
+		if !c.ended {
+			h.finish(c)
+		}
+		if !c.ended && c.paused && (h.orderly || h.chance(8)) {
 			h.resume(c)
 		}
 	}
@@ -311,7 +324,14 @@ func (r *trial) run(o Options, acts int) {
 		for range acts {
 			r.act()
 		}
-		r.conclude()
+		if r.script != nil || w.random.IntN(4) > 0 {
+			r.conclude()
+			return
+		}
+		for range w.random.IntN(4) {
+			r.dial()
+			w.Step()
+		}
 	}
 	r.w = New(o)
 	if err := r.w.Serve(func(l poller.Loop) poller.Handler {
@@ -345,9 +365,8 @@ func (r *trial) act() {
 	case 3, 4:
 		c.Window(w.random.IntN(3000) - 1)
 	case 5:
-		if w.random.IntN(10) == 0 {
-			c.healthy = false
-			[]func(){c.CloseWrite, c.Close, c.Reset, c.Vanish}[w.random.IntN(4)]()
+		if w.random.IntN(6) == 0 {
+			c.leave([]func(){c.CloseWrite, c.CloseWrite, c.Close, c.Reset, c.Vanish}[w.random.IntN(5)])
 		}
 	case 6:
 		w.Advance(time.Duration(w.random.IntN(400)) * time.Millisecond)
@@ -366,6 +385,13 @@ func (r *trial) act() {
 			w.Step()
 		}
 	}
+}
+
+// leave ends a connection in one of the peer's ways.
+func (c *client) leave(way func()) {
+	way()
+	c.healthy = false
+	c.left = c.left || c.w.socket(c.id).has(peerClosed|peerOver)
 }
 
 // checkWakes holds that once nothing happens, Flush followed every wake.
@@ -412,6 +438,9 @@ func (r *trial) conclude() {
 	r.checkWakes()
 	for _, c := range r.clients {
 		h := r.handlers[0]
+		if s := w.socket(c.id); s.has(accepted) && c.conn != nil && c.conn.shut && !r.lossy && !s.has(vanished|peerClosed|peerOver) {
+			h.check(c.ended, "peer %d has not seen the server's FIN", c.ID())
+		}
 		if c.conn == nil || !c.healthy {
 			continue
 		}

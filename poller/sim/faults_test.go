@@ -176,8 +176,7 @@ func TestDescriptorsAreUsedAgain(t *testing.T) {
 			w.Settle()
 		}
 		second := descriptor(r.clients[1])
-		r.clients[1].Reset()
-		r.clients[1].healthy = false
+		r.clients[1].leave(r.clients[1].Reset)
 		w.Settle()
 		r.dial()
 		w.Settle()
@@ -205,6 +204,37 @@ func TestDescriptorsRunOut(t *testing.T) {
 		w.Settle()
 		if r.opened != 5 {
 			t.Errorf("%d connections were opened, want 5", r.opened)
+		}
+	})
+}
+
+// TestBalance closes all connections of one loop and opens as many: they are its again.
+func TestBalance(t *testing.T) {
+	const loops, peers = 3, 12
+	r := quiet(t)
+	r.serve(Options{Seed: 13, Loops: loops}, func(w *World) {
+		dial := func(n int) {
+			for range n {
+				r.dial()
+				w.Settle()
+			}
+		}
+		dial(peers)
+		for _, c := range r.handlers[1].conns {
+			c.client.leave(c.client.CloseWrite)
+		}
+		w.Settle()
+		dial(peers / loops)
+		for i, h := range r.handlers {
+			n := 0
+			for _, c := range h.conns {
+				if c != nil {
+					n++
+				}
+			}
+			if n != peers/loops {
+				t.Errorf("loop %d has %d of %d connections", i, n, peers)
+			}
 		}
 	})
 }

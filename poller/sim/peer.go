@@ -47,6 +47,7 @@ type address = netip.AddrPort
 // Dial sends a connection request. It is accepted when a loop gets to it; bytes may be sent at once.
 func (w *World) Dial() *Peer {
 	id := w.newSocket()
+	w.trace("dial by peer", int(id), 0)
 	w.settled(id)
 	return &Peer{w, id}
 }
@@ -96,18 +97,21 @@ func (p *Peer) Send(b []byte) {
 	if len(b) == 0 || s.has(finSent|peerOver|vanished) {
 		return
 	}
+	p.w.trace("send by peer", p.ID(), len(b))
 	p.w.linkOf(s).out.push(b, &p.w.buffers)
 	p.w.settled(p.id)
 }
 
 // CloseWrite sends FIN behind what was sent.
 func (p *Peer) CloseWrite() {
+	p.w.trace("shutdown by peer", p.ID(), 0)
 	p.w.socket(p.id).set(finSent)
 	p.w.settled(p.id)
 }
 
 // Close sends FIN, and takes nothing any more: what the server writes is answered with RST.
 func (p *Peer) Close() {
+	p.w.trace("close by peer", p.ID(), 0)
 	p.w.socket(p.id).set(finSent | peerClosed)
 	p.w.settled(p.id)
 }
@@ -118,6 +122,7 @@ func (p *Peer) Reset() {
 	if s.has(peerOver) {
 		return
 	}
+	p.w.trace("reset by peer", p.ID(), 0)
 	s.set(peerOver)
 	if s.has(dialing) {
 		s.clear(dialing) // given up before anybody heard of it
@@ -131,6 +136,7 @@ func (p *Peer) Reset() {
 // Vanish loses all that is under way and will be, in both directions, as a cable does that is cut.
 func (p *Peer) Vanish() {
 	s := p.w.socket(p.id)
+	p.w.trace("peer vanishes", p.ID(), 0)
 	s.set(vanished)
 	l := p.w.links[s.link]
 	l.out.cut(l.arrived, &p.w.buffers)
@@ -140,6 +146,7 @@ func (p *Peer) Vanish() {
 // Window has the peer take n more bytes and then stall; below 0 there is no such limit.
 func (p *Peer) Window(n int) {
 	l := p.w.linkOf(p.w.socket(p.id))
+	p.w.trace("window of peer", p.ID(), n)
 	l.window, l.stalls = n, n >= 0
 	p.w.settled(p.id)
 }

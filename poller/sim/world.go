@@ -50,6 +50,7 @@ type World struct {
 	driver  *poller.Stepped
 	now     time.Duration
 	calm    bool
+	started bool // the loops can take turns
 	inside  bool // a step is under way
 
 	loops     []*loop
@@ -63,12 +64,13 @@ type World struct {
 	moving    []move // what can move now
 	buffers   poller.Buffers
 
-	timers   timers
-	ready    []func() // given to Go
-	runnable []*loop  // scratch
-	calls    [callCount]int
-	storm    int // calls that are yet to answer EAGAIN
-	progress uint64
+	timers    timers
+	ready     []func() // given to Go
+	runnable  []*loop  // scratch
+	calls     [callCount]int
+	storm     int // calls that are yet to answer EAGAIN
+	discarded int64
+	progress  uint64 // counts what moved
 }
 
 var _ poller.Driver = (*World)(nil)
@@ -101,10 +103,13 @@ func (w *World) Serve(newHandler func(poller.Loop) poller.Handler) error {
 	if err := w.driver.Start(newHandler); err != nil {
 		return err
 	}
+	w.started = true
 	if w.options.Main != nil {
 		w.options.Main(w)
 	}
 	w.driver.Stop()
+	w.inside = true
+	defer func() { w.inside = false }()
 	for _, l := range w.loops {
 		if !w.driver.Done(l.index) {
 			w.turn(l)
@@ -121,6 +126,9 @@ func (w *World) Stop() { w.driver.Stop() }
 
 // Stats are the driver's.
 func (w *World) Stats() *poller.Stats { return w.driver.Stats() }
+
+// Discarded is how many bytes went to peers that discard them.
+func (w *World) Discarded() int64 { return w.discarded }
 
 // Seed is that of Options.
 func (w *World) Seed() uint64 { return w.options.Seed }
@@ -220,6 +228,9 @@ func (w *World) next() (at time.Duration, ok bool) {
 // findRunnable lists the loops that would not wait.
 func (w *World) findRunnable() {
 	w.runnable = w.runnable[:0]
+	if !w.started {
+		return
+	}
 	for _, l := range w.loops {
 		if w.driver.Done(l.index) {
 			continue
