@@ -3,6 +3,7 @@
 package sim
 
 import (
+	"bytes"
 	"reflect"
 	"runtime"
 	"testing"
@@ -24,6 +25,43 @@ func TestSocketHasNoPointers(t *testing.T) {
 			t.Errorf("%s is a %v", f.Name, f.Type)
 		}
 	}
+}
+
+// TestBurstIsNotKept has many connections busy at once, and then none.
+func TestBurstIsNotKept(t *testing.T) {
+	r := quiet(t)
+	r.serve(Options{Seed: 14}, func(w *World) {
+		for range 3 * spareLinks {
+			c := &client{Peer: w.Dial()}
+			c.send(5)
+			r.clients = append(r.clients, c)
+		}
+		w.Settle()
+		for _, c := range r.clients {
+			if b := c.Read(); !bytes.Equal(b, patternBytes(c.ID(), 0, 5)) {
+				t.Fatalf("peer %d received %q", c.ID(), b)
+			}
+		}
+		kept := 0
+		for _, l := range w.links[1:] {
+			if l != nil {
+				kept++
+			}
+		}
+		if kept > spareLinks+1 {
+			t.Errorf("%d links are kept for connections that idle", kept)
+		}
+		for _, c := range r.clients {
+			c.send(5)
+		}
+		w.Settle()
+		for _, c := range r.clients {
+			if b := c.Read(); !bytes.Equal(b, patternBytes(c.ID(), 5, 5)) {
+				t.Fatalf("peer %d received %q", c.ID(), b)
+			}
+			c.leave(c.Close)
+		}
+	})
 }
 
 // idle is a handler that echoes and keeps nothing.

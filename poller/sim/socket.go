@@ -62,6 +62,9 @@ type link struct {
 	onEnd    func(error)
 }
 
+// spareLinks are kept for later. A burst of more does not keep its memory.
+const spareLinks = 1024
+
 const (
 	chunkShift = 10
 	chunk      = 1 << chunkShift
@@ -89,6 +92,9 @@ func (w *World) linkOf(s *socket) *link {
 	if last := len(w.freeLinks) - 1; last >= 0 {
 		s.link = w.freeLinks[last]
 		w.freeLinks = w.freeLinks[:last]
+		if w.links[s.link] == nil {
+			w.links[s.link] = new(link)
+		}
 	} else {
 		s.link = uint32(len(w.links))
 		w.links = append(w.links, new(link))
@@ -104,6 +110,9 @@ func (w *World) settled(id uint32) {
 		l.onData, l.onEnd = nil, nil
 	}
 	if s.link != 0 && l.out.len()+l.in.len()+l.received.len() == 0 && !l.stalls && l.onData == nil && l.onEnd == nil {
+		if len(w.freeLinks) >= spareLinks {
+			w.links[s.link] = nil
+		}
 		w.freeLinks = append(w.freeLinks, s.link)
 		s.link = 0
 		l = w.links[0]
