@@ -1,3 +1,5 @@
+//go:build unix
+
 package main
 
 import (
@@ -19,8 +21,8 @@ const request = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConn
 // smallReceive makes a connection that does not read fill up soon.
 const smallReceive = 4 << 10
 
-// silence is how long a connection may get nothing before it is given up.
-const silence = 30 * time.Second
+// patience is how much later than the last broadcast the last message may come.
+const patience = 60 * time.Second
 
 // runClient opens the connections, says so, and measures how long the broadcasts take to those
 // that read.
@@ -38,6 +40,10 @@ func runClient(l load, addr string, deaf, halting int) error {
 		if i >= l.connections-halting {
 			go stammer(c)
 		}
+	}
+	deadline := time.Now().Add(time.Duration(l.broadcasts)*l.interval + patience)
+	for _, r := range readers {
+		r.conn.SetReadDeadline(deadline)
 	}
 	fmt.Println("connected")
 	var wg sync.WaitGroup
@@ -95,7 +101,6 @@ func (r *reader) read() {
 	frame := make([]byte, headerLen+r.bytes)
 	in := bufio.NewReaderSize(r.conn, 2*len(frame))
 	for len(r.times) < cap(r.times) {
-		r.conn.SetReadDeadline(time.Now().Add(silence))
 		if _, err := io.ReadFull(in, frame); err != nil {
 			return
 		}

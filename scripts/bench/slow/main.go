@@ -1,3 +1,5 @@
+//go:build unix
+
 // Command slow measures what slow peers cost the others: the latency of broadcasts to thousands of
 // connections, with all of them reading, with a tenth that never reads, and with a hundredth that
 // sends a message byte by byte. Each scenario has a server and a client process of its own, and
@@ -37,7 +39,7 @@ func main() {
 	flag.IntVar(&l.connections, "connections", 10_000, "number of connections")
 	flag.IntVar(&l.broadcasts, "broadcasts", 1000, "number of broadcasts")
 	flag.IntVar(&l.bytes, "bytes", 512, "length of a message")
-	flag.DurationVar(&l.interval, "interval", 60*time.Millisecond, "time between two broadcasts")
+	flag.DurationVar(&l.interval, "interval", 100*time.Millisecond, "time between two broadcasts")
 	flag.Int64Var(&l.memory, "memory", 128<<20, "memory budget of the server, in bytes")
 	rounds := flag.Int("rounds", 3, "how often each scenario is run")
 	role := flag.String("role", "", "used by the program itself")

@@ -1,12 +1,18 @@
+//go:build unix
+
 package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/wsloop/wsloop/codec"
@@ -36,12 +42,13 @@ func runServer(l load) error {
 			all = append(all, c)
 		}},
 	}
-	listeners, err := s.Listen("tcp", "127.0.0.1:0")
+	config := net.ListenConfig{Control: smallSend}
+	listener, err := config.Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
-	fmt.Println(listeners[0].Addr())
-	go s.Serve(listeners...)
+	fmt.Println(listener.Addr())
+	go s.Serve(listener)
 	defer s.Close()
 	orders := bufio.NewReader(os.Stdin)
 	if _, err := orders.ReadString('\n'); err != nil {
@@ -59,6 +66,16 @@ func runServer(l load) error {
 		Memory  int64
 		Dropped uint64
 	}{r.Memory, r.Dropped})
+}
+
+// smallSend gives sockets a small send buffer, which accepted ones inherit: what a slow peer does not
+// take is to be the server's problem, not the kernel's.
+func smallSend(_, _ string, c syscall.RawConn) (err error) {
+	const sendBytes = 32 << 10
+	controlErr := c.Control(func(fd uintptr) {
+		err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_SNDBUF, sendBytes)
+	})
+	return errors.Join(controlErr, err)
 }
 
 // broadcast sends the messages, each stamped with the time at which its first copy was sent.
