@@ -179,8 +179,13 @@ func (l *loop) deliver(t poller.Token, s *session, op codec.Opcode, payload []by
 			return
 		}
 		s.spoke = l.wheel.now
-		if l.charge(t, s, &l.settings.rates.messages, &s.meter.messages, 1) && l.events.Message != nil {
-			l.tell(t, s, job{kind: jobMessage, op: op, payload: payload})
+		switch {
+		case !l.charge(t, s, &l.settings.rates.messages, &s.meter.messages, 1) || l.events.Message == nil:
+		case s.flags&flagQueues != 0:
+			l.enqueue(t, s, job{kind: jobMessage, op: op, payload: payload})
+		default:
+			l.events.Message(Conn{l, t}, op, payload)
+			poison(payload)
 		}
 	case codec.OpcodePing:
 		if !l.charge(t, s, &l.settings.rates.controls, &s.meter.controls, 1) {
