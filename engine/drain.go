@@ -78,7 +78,7 @@ func (s *Server) progress() func() {
 }
 
 // stopAccepting turns the server towards its end, and returns its driver if it has one.
-func (s *Server) stopAccepting(ctx context.Context) poller.ListenerDriver {
+func (s *Server) stopAccepting(ctx context.Context) poller.Driver {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true

@@ -156,6 +156,11 @@ func (b *inbox) over(o *options) bool {
 	return b.bytes >= o.maxInFlightBytes && (len(b.jobs)-b.head >= o.maxInFlight || b.paused)
 }
 
+// roomy says whether it holds so little again that reading is worth to begin.
+func (b *inbox) roomy(o *options) bool {
+	return b.bytes <= o.maxInFlightBytes/2 || !b.paused && len(b.jobs)-b.head <= o.maxInFlight/2
+}
+
 // enqueue puts a callback into the connection's inbox. The loop calls it.
 func (l *loop) enqueue(t poller.Token, s *session, j job) {
 	l.makeSpace(len(j.payload))
@@ -178,7 +183,8 @@ func (l *loop) enqueue(t poller.Token, s *session, j job) {
 	if start {
 		l.server.workers.submit(b)
 	}
-	if full {
+	if full && s.pauses&pauseInbox == 0 {
+		l.server.counters.inFlightPauses.Add(1)
 		l.pause(t, s, pauseInbox)
 	}
 }
@@ -229,7 +235,7 @@ func (l *loop) call(c Conn, j *job) {
 func (l *loop) next(b *inbox) (j job, ok bool) {
 	l.mu.Lock()
 	j, ok = b.pop()
-	read := b.full && !b.over(l.settings)
+	read := b.full && b.roomy(l.settings)
 	if read {
 		b.full = false
 		l.order(b.conn.token, orderRead)

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net"
 	"slices"
@@ -79,7 +78,7 @@ type Server struct {
 	Logger *slog.Logger
 
 	mu           sync.Mutex
-	driver       poller.ListenerDriver
+	driver       poller.Driver
 	done         chan struct{} // closed when Serve returns
 	closed       bool          // Shutdown or Close was called
 	settings     *options
@@ -139,7 +138,7 @@ func (s *Server) Serve(listeners ...net.Listener) error {
 }
 
 // run serves until the driver was stopped, and the last callback has returned.
-func (s *Server) run(driver poller.ListenerDriver) error {
+func (s *Server) run(driver poller.Driver) error {
 	unwatch := s.watch(s.settings.slowCallback)
 	err := driver.Serve(s.addLoop)
 	unwatch()
@@ -171,18 +170,15 @@ func (s *Server) isClosed() bool {
 }
 
 // start checks the configuration and makes the driver.
-func (s *Server) start(listeners []net.Listener) (poller.ListenerDriver, error) {
+func (s *Server) start(listeners []net.Listener) (poller.Driver, error) {
 	settings, err := s.options()
 	if err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case s.closed:
-		return nil, ErrServerClosed
-	case s.driver != nil:
-		return nil, errors.New("engine: Server serves once")
+	if err := s.ready(); err != nil {
+		return nil, err
 	}
 	s.configure(settings)
 	driver, err := poller.NewNative(poller.Options{
@@ -200,8 +196,7 @@ func (s *Server) start(listeners []net.Listener) (poller.ListenerDriver, error) 
 			return nil, err
 		}
 	}
-	s.driver = driver
-	s.done, s.idle = make(chan struct{}), make(chan struct{})
+	s.serveWith(driver)
 	return driver, nil
 }
 

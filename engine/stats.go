@@ -38,6 +38,7 @@ type Stats struct {
 	DroppedTooSlow uint64 // messages that waited for connections that were given up
 	RefusedSends   uint64 // messages refused with ErrMemory
 
+	InFlightPauses uint64 // times that a connection was not read because its callbacks were behind
 	RateClosures   uint64 // connections closed for exceeding a rate
 	RatePauses     uint64 // times that one was not read for a while instead
 	MemoryClosures uint64 // connections closed because memory was short
@@ -56,7 +57,7 @@ type counters struct {
 	timeouts                                           [deadlineKinds]counter
 	bufferFull, oldest, replaced, expired              counter
 	tooSlow, givenUp, refusedSends                     counter
-	rateClosures, ratePauses                           counter
+	inFlightPauses, rateClosures, ratePauses           counter
 	memoryClosures, memoryPauses                       counter
 	slowCallbacks                                      counter
 	maxLag                                             atomic.Int64
@@ -93,6 +94,7 @@ func (s *Server) Stats() Stats {
 		DroppedTooSlow: c.givenUp.Load(),
 		RefusedSends:   c.refusedSends.Load(),
 
+		InFlightPauses: c.inFlightPauses.Load(),
 		RateClosures:   c.rateClosures.Load(),
 		RatePauses:     c.ratePauses.Load(),
 		MemoryClosures: c.memoryClosures.Load(),

@@ -13,6 +13,7 @@ const jobsPerTurn = 16
 // worker is a goroutine that exists only while there is work.
 type workers struct {
 	most  int
+	start func(func())   // starts a goroutine
 	spawn func()         // run, made once so that starting a goroutine needs no memory
 	wg    sync.WaitGroup // of the inboxes that are queued or run; added to while their connections live
 
@@ -23,7 +24,7 @@ type workers struct {
 }
 
 func newWorkers(most int) *workers {
-	w := &workers{most: most}
+	w := &workers{most: most, start: func(f func()) { go f() }}
 	w.spawn = w.run
 	return w
 }
@@ -35,7 +36,7 @@ func (w *workers) submit(b *inbox) {
 	w.ready = append(w.ready, b)
 	if w.running < w.most {
 		w.running++
-		go w.spawn()
+		w.start(w.spawn)
 	}
 }
 

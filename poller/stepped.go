@@ -4,6 +4,7 @@ package poller
 
 import (
 	"net/netip"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -32,6 +33,13 @@ func NewStepped(o Options, s system.System) *Stepped {
 		l.clock = s.Now
 	}
 	return &Stepped{d}
+}
+
+// SetMeter sets Options.Meter and Keep. It is called before Start.
+func (d *Stepped) SetMeter(meter *atomic.Int64, keep int) {
+	for _, l := range d.native.loops {
+		l.buffers.Meter, l.buffers.Keep = meter, keep
+	}
 }
 
 // AddListener has the driver accept from a descriptor of the system's. It is called before

@@ -97,8 +97,8 @@ func New(o Options) *World {
 	return w
 }
 
-// Serve implements poller.Driver. It runs Options.Main on its own goroutine and returns when Main did and
-// every connection is closed. What peers have not been told by then they are told by further steps.
+// Serve implements poller.Driver. It runs Options.Main on its own goroutine and returns when Main did,
+// every connection is closed, and what was given to Go has run. What peers have not been told by then they are told by further steps.
 func (w *World) Serve(newHandler func(poller.Loop) poller.Handler) error {
 	if err := w.driver.Start(newHandler); err != nil {
 		return err
@@ -115,8 +115,14 @@ func (w *World) Serve(newHandler func(poller.Loop) poller.Handler) error {
 			w.turn(l)
 		}
 	}
+	for len(w.ready) > 0 { // the last callbacks may be theirs
+		w.stepFunction()
+	}
 	return nil
 }
+
+// SetMeter sets Options.Meter and Keep, before Serve.
+func (w *World) SetMeter(meter *atomic.Int64, keep int) { w.driver.SetMeter(meter, keep) }
 
 // StopAccepting implements poller.Driver.
 func (w *World) StopAccepting() { w.driver.StopAccepting() }

@@ -1,0 +1,261 @@
+//go:build linux || darwin || freebsd
+
+package engine
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/wsloop/wsloop/codec"
+	"github.com/wsloop/wsloop/poller/sim"
+)
+
+// An action is a step of a simulated client's script.
+type action struct {
+	kind actionKind
+	n    int
+	wait time.Duration // before the next one
+}
+
+type actionKind uint8
+
+const (
+	actMessage   actionKind = iota // n bytes in one frame
+	actFragments                   // n bytes in several frames, with a ping in between
+	actPing
+	actWindow // takes n more bytes and no more
+	actOpen   // takes everything again
+	// What follows ends the client's good behaviour.
+	actGarbage // violation n
+	actClose
+	actFIN
+	actReset
+	actVanish
+	actionKinds
+)
+
+var actionNames = [actionKinds]string{"message", "fragments", "ping", "window", "open", "garbage", "close", "fin", "reset", "vanish"}
+
+func (a action) String() string { return fmt.Sprintf("%s(%d)+%v", actionNames[a.kind], a.n, a.wait) }
+
+// violations are what no client may send.
+var violations = []string{
+	"\xff\xff\xff\xff", "\x81\x05hello", "\x83\x80\x00\x00\x00\x00", "\x89\xfe\x00\x7e\x00\x00\x00\x00",
+	masked(true, codec.OpcodeText, "\xff"), masked(true, codec.OpcodeContinuation, "x"), masked(false, codec.OpcodePing, ""),
+	string(codec.AppendMaskedHeader(nil, true, codec.OpcodeBinary, 1<<40, 1)), masked(true, codec.OpcodeClose, "\x03"),
+}
+
+// simClient is a peer with a script and what it knows of the connection.
+type simClient struct {
+	run    *simRun
+	id     int
+	random *rand.Rand
+	path   string
+	script []action
+	peer   *sim.Peer
+
+	head      []byte // the response, until it is complete
+	upgraded  bool
+	decoder   codec.Decoder
+	assembler codec.Assembler
+	sent      [][]byte // messages that are yet to be echoed
+	echoed    int
+	scripted  bool // the script is done
+	ill       bool // it did what a good client does not: it may be cut off
+	closeSent bool
+	closed    bool  // a Close frame came
+	code      int   // its code
+	end       error // how the server ended the connection
+	problem   string
+
+	// What the server's callbacks said.
+	opens, closes, received int
+}
+
+// draw writes the client's script.
+func (c *simClient) draw() {
+	r := c.random
+	c.path = []string{"/echo", "/echo", "/fragments", "/wild"}[r.IntN(4)]
+	for range 1 + r.IntN(8) {
+		a := action{kind: actionKind(r.IntN(int(actOpen) + 1)), wait: time.Duration(r.IntN(400)) * time.Millisecond}
+		switch a.kind {
+		case actMessage, actFragments:
+			a.n = []int{0, 1, 125, 126, 1000, 20_000}[r.IntN(6)]
+		case actWindow:
+			a.n = r.IntN(2000)
+		}
+		c.script = append(c.script, a)
+	}
+	if r.IntN(3) == 0 {
+		last := action{kind: actGarbage + actionKind(r.IntN(int(actionKinds-actGarbage))), n: r.IntN(len(violations))}
+		c.script = append(c.script, last)
+	}
+}
+
+func (c *simClient) String() string {
+	lines := make([]string, len(c.script))
+	for i, a := range c.script {
+		lines[i] = a.String()
+	}
+	return fmt.Sprintf("client %d %s: %s", c.id, c.path, strings.Join(lines, " "))
+}
+
+// start dials and asks for a WebSocket.
+func (c *simClient) start() {
+	w := c.run.world
+	c.peer = w.Dial()
+	c.peer.Cut([]sim.Cut{sim.CutNowhere, sim.CutBytes, sim.CutAnywhere}[c.random.IntN(3)])
+	c.peer.OnData(c.data)
+	c.peer.OnEnd(func(err error) { c.end = err })
+	c.decoder = codec.NewDecoder(codec.RoleClient)
+	c.peer.Send([]byte(head(c.path + "?" + fmt.Sprint(c.id))))
+	c.next(0)
+}
+
+// next carries the script on from step i.
+func (c *simClient) next(i int) {
+	if i == len(c.script) {
+		c.scripted = true
+		c.peer.Window(-1)
+		c.finish()
+		return
+	}
+	a := c.script[i]
+	c.do(a)
+	c.run.world.After(a.wait, func() { c.next(i + 1) })
+}
+
+func (c *simClient) do(a action) {
+	switch a.kind {
+	case actMessage:
+		payload := c.payload(a.n)
+		c.send(masked(true, codec.OpcodeBinary, string(payload)))
+		c.sent = append(c.sent, payload)
+	case actFragments:
+		payload := c.payload(a.n)
+		third := len(payload) / 3
+		c.send(masked(false, codec.OpcodeBinary, string(payload[:third])) + masked(true, codec.OpcodePing, "mid") +
+			masked(false, codec.OpcodeContinuation, string(payload[third:2*third])) +
+			masked(true, codec.OpcodeContinuation, string(payload[2*third:])))
+		c.sent = append(c.sent, payload)
+	case actPing:
+		c.send(masked(true, codec.OpcodePing, "ping"))
+	case actWindow:
+		c.peer.Window(a.n)
+	case actOpen:
+		c.peer.Window(-1)
+	default:
+		c.misbehave(a)
+	}
+}
+
+func (c *simClient) misbehave(a action) {
+	c.ill = true
+	switch a.kind {
+	case actGarbage:
+		c.send(violations[a.n])
+	case actClose:
+		c.closeSent = true
+		c.send(closeFrame(codec.StatusNormalClosure, ""))
+	case actFIN:
+		c.peer.CloseWrite()
+	case actReset:
+		c.peer.Reset()
+	case actVanish:
+		c.peer.Vanish()
+	}
+}
+
+func (c *simClient) payload(n int) []byte {
+	p := make([]byte, n)
+	for i := range p {
+		p[i] = byte(c.random.Uint32())
+	}
+	return p
+}
+
+func (c *simClient) send(b string) {
+	if c.end == nil && !c.closed {
+		c.peer.Send([]byte(b))
+	}
+}
+
+// finish closes once every message was echoed.
+func (c *simClient) finish() {
+	if c.scripted && !c.closeSent && c.upgraded && c.echoed == len(c.sent) {
+		c.closeSent = true
+		c.send(closeFrame(codec.StatusNormalClosure, ""))
+	}
+}
+
+// leave hangs up if the connection still stands.
+func (c *simClient) leave() {
+	if c.peer != nil && c.end == nil {
+		c.peer.Close()
+	}
+}
+
+// data takes what the server sent.
+func (c *simClient) data(b []byte) {
+	b = bytes.Clone(b)
+	if !c.upgraded {
+		c.head = append(c.head, b...)
+		i := bytes.Index(c.head, []byte("\r\n\r\n"))
+		if i < 0 || !bytes.HasPrefix(c.head, []byte("HTTP/1.1 101 ")) {
+			return
+		}
+		c.upgraded = true
+		b = c.head[i+4:]
+	}
+	for len(b) > 0 {
+		if c.closed {
+			c.fault("%d bytes behind the Close frame", len(b))
+			return
+		}
+		m, n, ok, err := c.assembler.Next(&c.decoder, b, &codec.Limits{MessageBytes: 1 << 20, Fragments: 1 << 20})
+		b = b[n:]
+		if err != nil {
+			c.fault("the server violates the protocol: %v", err)
+			return
+		}
+		if ok {
+			c.message(m)
+		}
+	}
+	c.finish()
+}
+
+func (c *simClient) message(m codec.Message) {
+	switch m.Opcode {
+	case codec.OpcodePing:
+		c.send(masked(true, codec.OpcodePong, string(m.Payload)))
+	case codec.OpcodeClose:
+		c.closed = true
+		c.code = int(code(m.Payload))
+		if !c.closeSent && c.end == nil {
+			c.closeSent = true
+			c.peer.Send([]byte(closeFrame(codec.StatusCode(c.code), "")))
+		}
+	case codec.OpcodeBinary:
+		if c.path == "/wild" {
+			return
+		}
+		for c.run.tight && c.echoed < len(c.sent) && !bytes.Equal(m.Payload, c.sent[c.echoed]) {
+			c.echoed++ // dropped: there was no room for it
+		}
+		if c.echoed == len(c.sent) || !bytes.Equal(m.Payload, c.sent[c.echoed]) {
+			c.fault("echo %d of %d bytes is not what was sent", c.echoed, len(m.Payload))
+			return
+		}
+		c.echoed++
+	}
+}
+
+func (c *simClient) fault(format string, args ...any) {
+	if c.problem == "" {
+		c.problem = fmt.Sprintf(format, args...)
+	}
+}
