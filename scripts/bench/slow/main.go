@@ -39,8 +39,8 @@ func main() {
 	flag.IntVar(&l.connections, "connections", 10_000, "number of connections")
 	flag.IntVar(&l.broadcasts, "broadcasts", 1000, "number of broadcasts")
 	flag.IntVar(&l.bytes, "bytes", 512, "length of a message")
-	flag.DurationVar(&l.interval, "interval", 100*time.Millisecond, "time between two broadcasts")
-	flag.Int64Var(&l.memory, "memory", 128<<20, "memory budget of the server, in bytes")
+	flag.DurationVar(&l.interval, "interval", 90*time.Millisecond, "time between two broadcasts")
+	flag.Int64Var(&l.memory, "memory", 160<<20, "memory budget of the server, in bytes")
 	rounds := flag.Int("rounds", 3, "how often each scenario is run")
 	role := flag.String("role", "", "used by the program itself")
 	addr := flag.String("addr", "", "used by the program itself")
@@ -75,6 +75,7 @@ func compare(l load, rounds int) error {
 			if err != nil {
 				return fmt.Errorf("%s: %w", s.name, err)
 			}
+			fmt.Fprintf(os.Stderr, "%s: %+v\n", s.name, r)
 			all[i] = append(all[i], r)
 		}
 	}

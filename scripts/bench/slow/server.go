@@ -36,6 +36,7 @@ func runServer(l load) error {
 		// Slow peers stay: their cost is what is measured.
 		Overflow:     engine.Overflow{Policy: engine.OverflowDropOldest},
 		WriteTimeout: engine.Never,
+		PingInterval: engine.Never,
 		Events: engine.Events{Open: func(c engine.Conn) {
 			mu.Lock()
 			defer mu.Unlock()
