@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"time"
 
@@ -63,6 +64,8 @@ type simClient struct {
 	assembler codec.Assembler
 	sent      [][]byte // messages that are yet to be echoed
 	echoed    int
+	pings     int
+	answered  int  // the last ping that was answered: a pong answers those before too
 	scripted  bool // the script is done
 	ill       bool // it did what a good client does not: it may be cut off
 	closeSent bool
@@ -73,6 +76,8 @@ type simClient struct {
 
 	// What the server's callbacks said.
 	opens, closes, received int
+	paused                  bool
+	early                   int // messages that came while it was paused
 }
 
 // draw writes the client's script.
@@ -137,12 +142,12 @@ func (c *simClient) do(a action) {
 	case actFragments:
 		payload := c.payload(a.n)
 		third := len(payload) / 3
-		c.send(masked(false, codec.OpcodeBinary, string(payload[:third])) + masked(true, codec.OpcodePing, "mid") +
+		c.send(masked(false, codec.OpcodeBinary, string(payload[:third])) + c.ping() +
 			masked(false, codec.OpcodeContinuation, string(payload[third:2*third])) +
 			masked(true, codec.OpcodeContinuation, string(payload[2*third:])))
 		c.sent = append(c.sent, payload)
 	case actPing:
-		c.send(masked(true, codec.OpcodePing, "ping"))
+		c.send(c.ping())
 	case actWindow:
 		c.peer.Window(a.n)
 	case actOpen:
@@ -169,6 +174,11 @@ func (c *simClient) misbehave(a action) {
 	}
 }
 
+func (c *simClient) ping() string {
+	c.pings++
+	return masked(true, codec.OpcodePing, strconv.Itoa(c.pings))
+}
+
 func (c *simClient) payload(n int) []byte {
 	p := make([]byte, n)
 	for i := range p {
@@ -183,9 +193,9 @@ func (c *simClient) send(b string) {
 	}
 }
 
-// finish closes once every message was echoed.
+// finish closes once every message was echoed and every ping answered.
 func (c *simClient) finish() {
-	if c.scripted && !c.closeSent && c.upgraded && c.echoed == len(c.sent) {
+	if c.scripted && !c.closeSent && c.upgraded && c.echoed == len(c.sent) && (c.answered == c.pings || c.run.tight) {
 		c.closeSent = true
 		c.send(closeFrame(codec.StatusNormalClosure, ""))
 	}
@@ -232,6 +242,12 @@ func (c *simClient) message(m codec.Message) {
 	switch m.Opcode {
 	case codec.OpcodePing:
 		c.send(masked(true, codec.OpcodePong, string(m.Payload)))
+	case codec.OpcodePong:
+		n, err := strconv.Atoi(string(m.Payload))
+		if err != nil && c.path != "/wild" || n < c.answered || n > c.pings {
+			c.fault("pong %q after %d of %d pings", m.Payload, c.answered, c.pings)
+		}
+		c.answered = max(c.answered, n)
 	case codec.OpcodeClose:
 		c.closed = true
 		c.code = int(code(m.Payload))

@@ -125,6 +125,9 @@ func (r *simRun) configure(draw *rand.Rand) {
 	if draw.IntN(3) == 0 {
 		r.server.Workers = 1 + draw.IntN(3)
 	}
+	if draw.IntN(2) == 0 {
+		r.server.MaxInFlight, r.server.MaxInFlightBytes = 1, 1+draw.IntN(2000)
+	}
 	if draw.IntN(4) == 0 {
 		r.tight = true
 		r.server.MaxMemoryBytes = minMemoryBytes
@@ -220,6 +223,8 @@ func (c *simClient) judge() string {
 		return "answered 101, and Open was not called"
 	case good && c.echoed != len(c.sent):
 		return fmt.Sprintf("%d of %d messages were echoed", c.echoed, len(c.sent))
+	case good && c.answered != c.pings:
+		return fmt.Sprintf("%d of %d pings were answered", c.answered, c.pings)
 	case good && c.code != int(codec.StatusNormalClosure):
 		return fmt.Sprintf("closed with %d", c.code)
 	case good && c.received != len(c.sent):
@@ -276,7 +281,7 @@ func (r *simRun) message(c Conn, op codec.Opcode, payload []byte) {
 	case "/fragments":
 		r.sendFragments(c, op, payload)
 	case "/wild":
-		r.wild(c, op, payload)
+		r.wild(c, client, op, payload)
 	}
 }
 
@@ -300,8 +305,11 @@ func (r *simRun) sendFragments(c Conn, op codec.Opcode, payload []byte) {
 }
 
 // wild does what callbacks do on a bad day.
-func (r *simRun) wild(c Conn, op codec.Opcode, payload []byte) {
-	switch r.random.IntN(10) {
+func (r *simRun) wild(c Conn, client *simClient, op codec.Opcode, payload []byte) {
+	if client.paused {
+		client.early++
+	}
+	switch r.random.IntN(11) {
 	case 0:
 		panic("a callback panics")
 	case 1:
@@ -309,16 +317,37 @@ func (r *simRun) wild(c Conn, op codec.Opcode, payload []byte) {
 	case 2:
 		c.Abort()
 	case 3, 4:
-		c.Pause()
-		r.world.After(time.Duration(r.random.IntN(2000))*time.Millisecond, c.Resume)
+		r.pause(c, client)
 	case 5:
 		_ = c.SetOverflow(Overflow{Policy: OverflowPolicy(r.random.IntN(4)), TTL: time.Duration(r.random.IntN(2)) * time.Second})
 	case 6:
 		for i := range 20 {
 			_, _ = c.SendWith(op, payload, Delivery{Key: strconv.Itoa(i % 3)})
 		}
+	case 7:
+		r.world.After(time.Duration(r.random.IntN(5000))*time.Millisecond, func() { r.sendLate(c, client) })
 	default:
 		_, _ = c.Send(op, payload)
 		_ = c.Ping(nil)
+	}
+}
+
+// pause pauses a connection for a while. What is held back comes after Resume, or when the connection ends.
+func (r *simRun) pause(c Conn, client *simClient) {
+	c.Pause()
+	client.paused = true
+	r.world.After(time.Duration(r.random.IntN(2000))*time.Millisecond, func() {
+		if client.early > 0 && client.closes == 0 {
+			r.complain("client %d: %d messages while it was paused", client.id, client.early)
+		}
+		client.paused = false
+		c.Resume()
+	})
+}
+
+// sendLate sends from outside, when the connection may be gone and its slot another's.
+func (r *simRun) sendLate(c Conn, client *simClient) {
+	if _, err := c.Send(codec.OpcodeBinary, []byte("late")); err == nil && client.closes > 0 {
+		r.complain("client %d: Send after Close", client.id)
 	}
 }
