@@ -139,13 +139,13 @@ func (s *Server) Serve(listeners ...net.Listener) error {
 
 // run serves until the driver was stopped, and the last callback has returned.
 func (s *Server) run(driver poller.Driver) error {
+	defer close(s.done) // also for a driver that panics
 	unwatch := s.watch(s.settings.slowCallback)
 	err := driver.Serve(s.addLoop)
 	unwatch()
 	if s.workers != nil {
 		s.workers.wg.Wait()
 	}
-	close(s.done)
 	if err != nil && !s.isClosed() {
 		return err
 	}
