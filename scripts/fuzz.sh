@@ -1,12 +1,17 @@
 #!/bin/sh
-# Runs every fuzz target of the module for a while, over its committed seeds and what it finds.
+# Runs every fuzz target of this module and of the one in interop for a while, over committed inputs and what it finds.
 # usage: fuzz.sh TIME, what go test takes for -fuzztime: 200000x inputs, or 10s
 set -eu
 time=${1:?usage: fuzz.sh TIME}
-go list -f '{{if .TestGoFiles}}{{.Dir}}{{end}}' ./... | while read -r dir; do
-	grep -hoE '^func Fuzz[A-Za-z0-9_]*' "$dir"/*_test.go 2>/dev/null | cut -d' ' -f2 | sort -u |
-		while read -r target; do
-			echo "fuzz $target in ${dir#"$PWD"/}"
-			go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" "$dir"
-		done
+cd "$(dirname "$0")/.."
+root=$PWD
+for module in . interop; do
+	cd "$root/$module"
+	go list -f '{{if .TestGoFiles}}{{.Dir}}{{end}}' ./... | while read -r dir; do
+		grep -hoE '^func Fuzz[A-Za-z0-9_]*' "$dir"/*_test.go 2>/dev/null | cut -d' ' -f2 | sort -u |
+			while read -r target; do
+				echo "fuzz $target in ${dir#"$root"/}"
+				go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" "$dir"
+			done
+	done
 done
