@@ -51,7 +51,8 @@ resolve() {
     mode=ws
     case $1 in
     epoll) name=epoll mode=raw command=("$work/echo") ;;
-    wsloop) name=wsloop command=("$work/wsloop" serve -addr 127.0.0.1:0) ;;
+    # The load generator answers no pings. Every deadline is on all the same.
+    wsloop) name=wsloop command=("$work/wsloop" serve -addr 127.0.0.1:0 -ping-interval 1h -idle-timeout 2h -max-lifetime 3h) ;;
     raw:*=*) name=${1%%=*} name=${name#raw:} mode=raw && read -ra command <<<"${1#*=}" ;;
     *=*) name=${1%%=*} && read -ra command <<<"${1#*=}" ;;
     *) die "$1: expected a known server or [raw:]name=command" ;;
