@@ -4,6 +4,7 @@ package wstest
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -73,8 +74,8 @@ func TestFailures(t *testing.T) {
 		{"Send after Reset", func(w *World) { c := w.Dial("/"); c.Reset(); c.SendText("x") }, "the client sent RST"},
 		{"Close", func(w *World) { w.Dial("/").Close(1006, "") }, "Close(1006, \"\"): codec: status code"},
 		{"server sends no UTF-8", func(w *World) { w.Dial("/bytes").SendBinary([]byte("\xff")); w.Settle() }, "the server breaks the protocol: codec: "},
-		{"Dial after Shutdown", func(w *World) { w.Shutdown(); w.Dial("/") }, "no answer to the opening handshake: the server ended"},
-		{"DialRefused after Close", func(w *World) { _ = w.server.Close(); w.DialRefused("/") }, "no answer to the opening handshake: the server ended"},
+		{"Dial after Shutdown", func(w *World) { w.Shutdown(); w.Settle(); w.Dial("/") }, "no answer to the opening handshake: the server ended"},
+		{"DialRefused after Close", func(w *World) { _ = w.server.Close(); w.Settle(); w.DialRefused("/") }, "no answer to the opening handshake: the server ended"},
 		{"at the end", func(w *World) { w.Dial("/bytes").SendBinary([]byte("\xff")) }, "the server breaks the protocol: codec: "},
 	} {
 		t.Run(x.name, func(t *testing.T) {
@@ -93,6 +94,29 @@ func TestFailures(t *testing.T) {
 				t.Errorf("the log does not name the seed: %s", log)
 			}
 		})
+	}
+}
+
+// A client does not take every 101 for an answer.
+func TestResponsesThatAreWrong(t *testing.T) {
+	r := request{key: "dGhlIHNhbXBsZSBub25jZQ==", fields: []field{{"Sec-WebSocket-Protocol", "v1, v2"}}}
+	for _, x := range []struct{ name, value, want string }{
+		{"X-Other", "1", ""},
+		{"Sec-WebSocket-Protocol", "v2", ""},
+		{"Sec-WebSocket-Protocol", "v3", "was not offered"},
+		{"Sec-WebSocket-Extensions", "permessage-deflate", "extension"},
+		{"Sec-WebSocket-Accept", "dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Accept"},
+		{"Upgrade", "h2c", "does not upgrade"},
+		{"Connection", "close", "does not upgrade"},
+	} {
+		h := http.Header{}
+		h.Set("Upgrade", "WebSocket")
+		h.Set("Connection", "upgrade")
+		h.Set("Sec-WebSocket-Accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") // of RFC 6455 section 1.3
+		h.Set(x.name, x.value)
+		if err := fmt.Sprint(r.check(h)); (x.want == "") != (err == "<nil>") || !strings.Contains(err, x.want) {
+			t.Errorf("%s: %s: %s", x.name, x.value, err)
+		}
 	}
 }
 

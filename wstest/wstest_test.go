@@ -132,6 +132,9 @@ func TestClosings(t *testing.T) {
 				if closed != (x.code != 0) || how.Code != x.code || how.Err != x.err {
 					t.Errorf("closed %v: %v", closed, how)
 				}
+				if n := w.Stats().CloseTimeouts; n != 0 {
+					t.Errorf("%d ends had to wait for a deadline", n)
+				}
 				if !slices.Equal(heard, []codec.StatusCode{x.heard}) {
 					t.Errorf("the server's Close was called with %v", heard)
 				}
@@ -275,9 +278,9 @@ func TestServerClose(t *testing.T) {
 }
 
 func TestSameSeedSameRun(t *testing.T) {
-	trace := func(seed uint64) string {
+	trace := func(seed uint64, faults bool) string {
 		var lines strings.Builder
-		o := Options{Seed: seed, Faults: true, Loops: 2, Trace: func(line string) { fmt.Fprintln(&lines, line) }}
+		o := Options{Seed: seed, Faults: faults, Loops: 2, Trace: func(line string) { fmt.Fprintln(&lines, line) }}
 		o.Run(t, newEcho(), func(w *World) {
 			for range 5 {
 				w.Dial("/").SendText(fmt.Sprint(w.Random().IntN(1000)))
@@ -287,10 +290,17 @@ func TestSameSeedSameRun(t *testing.T) {
 		})
 		return lines.String()
 	}
-	if a, b := trace(1), trace(1); a != b || a == "" {
+	if a, b := trace(1, true), trace(1, true); a != b || a == "" {
 		t.Error("one seed gave two runs")
 	}
-	if trace(1) == trace(2) {
+	if trace(1, true) == trace(2, true) {
 		t.Error("two seeds gave one run")
+	}
+	// Where there are no faults, neither are system calls that fail.
+	if calm, bad := trace(1, false), trace(1, true); strings.Contains(calm, " is delayed ") || !strings.Contains(bad, " is delayed ") {
+		t.Error("Options.Faults does not decide about faults")
+	}
+	if calm, bad := trace(1, false), trace(1, true); strings.Count(bad, "bytes to peer") <= strings.Count(calm, "bytes to peer") {
+		t.Error("Options.Faults does not cut what is sent")
 	}
 }
