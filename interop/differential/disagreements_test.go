@@ -20,6 +20,10 @@ var disagreements = []disagreement{
 		"a payload length is not in its shortest encoding", "", "\x82\xfe\x00\x01\x00\x00\x00\x00a",
 	},
 	{
+		"gobwas-long-length-control", "5.5", "gobwas",
+		"a control frame has more than 125 payload bytes", "", "\x89\xfe\x00\x01\x00\x00\x00\x00a",
+	},
+	{
 		"gorilla-text", "8.1", "gorilla",
 		"a text message is not UTF-8", "", "\x81\x81\x00\x00\x00\x00\xff",
 	},
