@@ -5,6 +5,7 @@ package engine
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -46,7 +47,7 @@ func (a action) String() string { return fmt.Sprintf("%s(%d)+%v", actionNames[a.
 var violations = []string{
 	"\xff\xff\xff\xff", "\x81\x05hello", "\x83\x80\x00\x00\x00\x00", "\x89\xfe\x00\x7e\x00\x00\x00\x00",
 	masked(true, codec.OpcodeText, "\xff"), masked(true, codec.OpcodeContinuation, "x"), masked(false, codec.OpcodePing, ""),
-	string(codec.AppendMaskedHeader(nil, true, codec.OpcodeBinary, 1<<40, 1)), masked(true, codec.OpcodeClose, "\x03"),
+	string(codec.AppendMaskedHeader(nil, true, codec.OpcodeBinary, math.MaxInt32, 1)), masked(true, codec.OpcodeClose, "\x03"),
 }
 
 // simClient is a peer with a script and what it knows of the connection.
@@ -62,13 +63,14 @@ type simClient struct {
 	upgraded  bool
 	decoder   codec.Decoder
 	assembler codec.Assembler
-	sent      [][]byte // messages that are yet to be echoed
+	sent      [][]byte // messages, as often as they are to be echoed
 	echoed    int
 	pings     int
 	answered  int  // the last ping that was answered: a pong answers those before too
 	scripted  bool // the script is done
 	ill       bool // it did what a good client does not: it may be cut off
 	closeSent bool
+	finSent   bool
 	closed    bool  // a Close frame came
 	code      int   // its code
 	end       error // how the server ended the connection
@@ -76,6 +78,7 @@ type simClient struct {
 
 	// What the server's callbacks said.
 	opens, closes, received int
+	conn                    Conn
 	paused                  bool
 	early                   int // messages that came while it was paused
 }
@@ -83,7 +86,7 @@ type simClient struct {
 // draw writes the client's script.
 func (c *simClient) draw() {
 	r := c.random
-	c.path = []string{"/echo", "/echo", "/fragments", "/wild"}[r.IntN(4)]
+	c.path = []string{"/echo", "/echo", "/many", "/fragments", "/wild"}[r.IntN(5)]
 	for range 1 + r.IntN(8) {
 		a := action{kind: actionKind(r.IntN(int(actOpen) + 1)), wait: time.Duration(r.IntN(400)) * time.Millisecond}
 		switch a.kind {
@@ -138,14 +141,14 @@ func (c *simClient) do(a action) {
 	case actMessage:
 		payload := c.payload(a.n)
 		c.send(masked(true, codec.OpcodeBinary, string(payload)))
-		c.sent = append(c.sent, payload)
+		c.expect(payload)
 	case actFragments:
 		payload := c.payload(a.n)
 		third := len(payload) / 3
 		c.send(masked(false, codec.OpcodeBinary, string(payload[:third])) + c.ping() +
 			masked(false, codec.OpcodeContinuation, string(payload[third:2*third])) +
 			masked(true, codec.OpcodeContinuation, string(payload[2*third:])))
-		c.sent = append(c.sent, payload)
+		c.expect(payload)
 	case actPing:
 		c.send(c.ping())
 	case actWindow:
@@ -158,7 +161,8 @@ func (c *simClient) do(a action) {
 }
 
 func (c *simClient) misbehave(a action) {
-	c.ill = true
+	// Who closes or half-closes still gets the answers to all that it sent, but not what workers would have sent.
+	c.ill = a.kind != actClose && a.kind != actFIN || c.run.server.Workers > 0
 	switch a.kind {
 	case actGarbage:
 		c.send(violations[a.n])
@@ -166,6 +170,7 @@ func (c *simClient) misbehave(a action) {
 		c.closeSent = true
 		c.send(closeFrame(codec.StatusNormalClosure, ""))
 	case actFIN:
+		c.finSent = true
 		c.peer.CloseWrite()
 	case actReset:
 		c.peer.Reset()
@@ -174,9 +179,28 @@ func (c *simClient) misbehave(a action) {
 	}
 }
 
+// copies is how often the server echoes a message.
+func (c *simClient) copies() int {
+	if c.path == "/many" {
+		return 5
+	}
+	return 1
+}
+
+func (c *simClient) expect(payload []byte) {
+	for range c.copies() {
+		c.sent = append(c.sent, payload)
+	}
+}
+
+const pingPrefix = "long enough to come in pieces: "
+
+// address is what texts to the client say.
+func (c *simClient) address() string { return "to " + strconv.Itoa(c.id) }
+
 func (c *simClient) ping() string {
 	c.pings++
-	return masked(true, codec.OpcodePing, strconv.Itoa(c.pings))
+	return masked(true, codec.OpcodePing, pingPrefix+strconv.Itoa(c.pings))
 }
 
 func (c *simClient) payload(n int) []byte {
@@ -195,7 +219,7 @@ func (c *simClient) send(b string) {
 
 // finish closes once every message was echoed and every ping answered.
 func (c *simClient) finish() {
-	if c.scripted && !c.closeSent && c.upgraded && c.echoed == len(c.sent) && (c.answered == c.pings || c.run.tight) {
+	if c.scripted && !c.closeSent && !c.finSent && c.upgraded && c.echoed == len(c.sent) && (c.answered == c.pings || c.run.tight) {
 		c.closeSent = true
 		c.send(closeFrame(codec.StatusNormalClosure, ""))
 	}
@@ -243,7 +267,7 @@ func (c *simClient) message(m codec.Message) {
 	case codec.OpcodePing:
 		c.send(masked(true, codec.OpcodePong, string(m.Payload)))
 	case codec.OpcodePong:
-		n, err := strconv.Atoi(string(m.Payload))
+		n, err := strconv.Atoi(strings.TrimPrefix(string(m.Payload), pingPrefix))
 		if err != nil && c.path != "/wild" || n < c.answered || n > c.pings {
 			c.fault("pong %q after %d of %d pings", m.Payload, c.answered, c.pings)
 		}
@@ -254,6 +278,10 @@ func (c *simClient) message(m codec.Message) {
 		if !c.closeSent && c.end == nil {
 			c.closeSent = true
 			c.peer.Send([]byte(closeFrame(codec.StatusCode(c.code), "")))
+		}
+	case codec.OpcodeText:
+		if string(m.Payload) != c.address() {
+			c.fault("got a message %q", m.Payload)
 		}
 	case codec.OpcodeBinary:
 		if c.path == "/wild" {

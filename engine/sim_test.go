@@ -8,6 +8,7 @@ import (
 	"hash/fnv"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -113,7 +114,7 @@ func newSimRun(seed uint64, without map[int]bool, trace func(string)) *simRun {
 func (r *simRun) configure(draw *rand.Rand) {
 	r.server = &Server{
 		MaxMessageBytes:  64 << 10,
-		HandshakeTimeout: time.Hour, CloseTimeout: 10 * time.Second, PingInterval: 20 * time.Second,
+		HandshakeTimeout: time.Minute, CloseTimeout: 10 * time.Second, PingInterval: 20 * time.Second,
 		WriteTimeout: 30 * time.Second,
 		Logger:       slog.New(slog.DiscardHandler),
 		Events: Events{
@@ -128,16 +129,24 @@ func (r *simRun) configure(draw *rand.Rand) {
 	if draw.IntN(2) == 0 {
 		r.server.MaxInFlight, r.server.MaxInFlightBytes = 1, 1+draw.IntN(2000)
 	}
+	if !r.anyVanishes() && draw.IntN(2) == 0 {
+		r.server.PingInterval = time.Hour // so that no ping sets going what got stuck
+	}
 	if draw.IntN(4) == 0 {
 		r.tight = true
 		r.server.MaxMemoryBytes = minMemoryBytes
-		r.server.MaxBufferedBytes = 4 << 10
+		r.server.MaxBufferedBytes = 4 << (10 + draw.IntN(3))
 		r.server.MaxConnections = 3
 		r.server.Overflow.Policy = OverflowPolicy(draw.IntN(4))
 		r.server.MessageRate = Rate{PerSecond: 20, Burst: 5}
 		r.server.OnRate = RatePolicy(draw.IntN(2))
 		r.server.MaxLifetime = 20 * time.Second
 	}
+}
+
+// anyVanishes says whether pings are needed to find out who is still there.
+func (r *simRun) anyVanishes() bool {
+	return slices.ContainsFunc(r.clients, func(c *simClient) bool { return c.script[len(c.script)-1].kind == actVanish })
 }
 
 // play runs it, and returns what the model objects to.
@@ -158,7 +167,7 @@ func (r *simRun) main() {
 	w := r.world
 	for _, c := range r.clients {
 		if !r.without[c.id] {
-			w.After(time.Duration(c.random.IntN(500))*time.Millisecond, c.start)
+			w.After(time.Duration(c.random.IntN(4000))*time.Millisecond, c.start)
 		}
 	}
 	r.advance(10 * time.Second)
@@ -225,7 +234,7 @@ func (c *simClient) judge() string {
 		return fmt.Sprintf("%d of %d messages were echoed", c.echoed, len(c.sent))
 	case good && c.answered != c.pings:
 		return fmt.Sprintf("%d of %d pings were answered", c.answered, c.pings)
-	case good && c.code != int(codec.StatusNormalClosure):
+	case good && !c.finSent && c.code != int(codec.StatusNormalClosure):
 		return fmt.Sprintf("closed with %d", c.code)
 	case good && c.received != len(c.sent):
 		return fmt.Sprintf("%d of %d messages were received", c.received, len(c.sent))
@@ -245,7 +254,9 @@ func (r *simRun) upgrade(c Conn, q *handshake.Request, _ *handshake.Response) {
 }
 
 func (r *simRun) opened(c Conn) {
-	r.alive(c).opens++
+	client := r.alive(c)
+	client.opens++
+	client.conn = c
 }
 
 // alive checks that a callback does not come before Open or after Close.
@@ -271,13 +282,15 @@ func (r *simRun) closed(c Conn, _ Closure) {
 
 func (r *simRun) message(c Conn, op codec.Opcode, payload []byte) {
 	client := r.alive(c)
-	client.received++
+	client.received += client.copies()
 	if client.opens != 1 {
 		r.complain("client %d: a message before Open", client.id)
 	}
 	switch client.path {
-	case "/echo":
-		_, _ = c.Send(op, payload)
+	case "/echo", "/many":
+		for range client.copies() {
+			_, _ = c.Send(op, payload)
+		}
 	case "/fragments":
 		r.sendFragments(c, op, payload)
 	case "/wild":
@@ -309,23 +322,33 @@ func (r *simRun) wild(c Conn, client *simClient, op codec.Opcode, payload []byte
 	if client.paused {
 		client.early++
 	}
-	switch r.random.IntN(11) {
+	switch r.random.IntN(14) {
 	case 0:
 		panic("a callback panics")
 	case 1:
 		_ = c.Close(codec.StatusGoingAway, "")
+		if c.Ping(nil) == nil {
+			r.complain("client %d: Ping after a Close frame", client.id)
+		}
 	case 2:
 		c.Abort()
 	case 3, 4:
 		r.pause(c, client)
 	case 5:
 		_ = c.SetOverflow(Overflow{Policy: OverflowPolicy(r.random.IntN(4)), TTL: time.Duration(r.random.IntN(2)) * time.Second})
-	case 6:
+	case 6, 9, 10:
+		r.sendFragments(c, op, payload)
 		for i := range 20 {
 			_, _ = c.SendWith(op, payload, Delivery{Key: strconv.Itoa(i % 3)})
 		}
 	case 7:
 		r.world.After(time.Duration(r.random.IntN(5000))*time.Millisecond, func() { r.sendLate(c, client) })
+	case 8:
+		for range 2 {
+			for _, to := range r.clients {
+				_, _ = to.conn.SendText(to.address())
+			}
+		}
 	default:
 		_, _ = c.Send(op, payload)
 		_ = c.Ping(nil)
@@ -347,7 +370,8 @@ func (r *simRun) pause(c Conn, client *simClient) {
 
 // sendLate sends from outside, when the connection may be gone and its slot another's.
 func (r *simRun) sendLate(c Conn, client *simClient) {
-	if _, err := c.Send(codec.OpcodeBinary, []byte("late")); err == nil && client.closes > 0 {
-		r.complain("client %d: Send after Close", client.id)
+	_, err := c.Send(codec.OpcodeBinary, []byte("late"))
+	if (err == nil || c.Ping(nil) == nil) && client.closes > 0 {
+		r.complain("client %d: Send or Ping after Close", client.id)
 	}
 }
