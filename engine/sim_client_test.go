@@ -86,7 +86,7 @@ type simClient struct {
 // draw writes the client's script.
 func (c *simClient) draw() {
 	r := c.random
-	c.path = []string{"/echo", "/echo", "/many", "/fragments", "/wild"}[r.IntN(5)]
+	c.path = []string{"/echo", "/many", "/fragments", "/wild"}[r.IntN(4)]
 	for range 1 + r.IntN(8) {
 		a := action{kind: actionKind(r.IntN(int(actOpen) + 1)), wait: time.Duration(r.IntN(400)) * time.Millisecond}
 		switch a.kind {

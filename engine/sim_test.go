@@ -132,10 +132,10 @@ func (r *simRun) configure(draw *rand.Rand) {
 	if !r.anyVanishes() && draw.IntN(2) == 0 {
 		r.server.PingInterval = time.Hour // so that no ping sets going what got stuck
 	}
-	if draw.IntN(4) == 0 {
+	if draw.IntN(3) == 0 {
 		r.tight = true
 		r.server.MaxMemoryBytes = minMemoryBytes
-		r.server.MaxBufferedBytes = 4 << (10 + draw.IntN(3))
+		r.server.MaxBufferedBytes = []int{4 << 10, 2 * commitBytes, 3 * commitBytes}[draw.IntN(3)]
 		r.server.MaxConnections = 3
 		r.server.Overflow.Policy = OverflowPolicy(draw.IntN(4))
 		r.server.MessageRate = Rate{PerSecond: 20, Burst: 5}
@@ -337,10 +337,7 @@ func (r *simRun) wild(c Conn, client *simClient, op codec.Opcode, payload []byte
 	case 5:
 		_ = c.SetOverflow(Overflow{Policy: OverflowPolicy(r.random.IntN(4)), TTL: time.Duration(r.random.IntN(2)) * time.Second})
 	case 6, 9, 10:
-		r.sendFragments(c, op, payload)
-		for i := range 20 {
-			_, _ = c.SendWith(op, payload, Delivery{Key: strconv.Itoa(i % 3)})
-		}
+		r.burst(c, op)
 	case 7:
 		r.world.After(time.Duration(r.random.IntN(5000))*time.Millisecond, func() { r.sendLate(c, client) })
 	case 8:
@@ -366,6 +363,18 @@ func (r *simRun) pause(c Conn, client *simClient) {
 		client.paused = false
 		c.Resume()
 	})
+}
+
+// burst sends more than may wait, and among what waits a message in fragments.
+func (r *simRun) burst(c Conn, op codec.Opcode) {
+	payload := make([]byte, 5000+r.random.IntN(15_000))
+	begin := commitBytes/len(payload) + 1
+	for i := range begin + r.random.IntN(12) {
+		if i == begin {
+			r.sendFragments(c, op, payload)
+		}
+		_, _ = c.SendWith(op, payload, Delivery{Key: strconv.Itoa(i % 3)})
+	}
 }
 
 // sendLate sends from outside, when the connection may be gone and its slot another's.
