@@ -6,7 +6,7 @@ FUZZTIME ?= 200000x
 CROSS = linux/arm64 linux/386 linux/s390x darwin/amd64 darwin/arm64 freebsd/amd64 freebsd/arm64 windows/amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help fmt lint test race purego wsdebug cross fuzz interop browser bench bench-idle bench-slow bench-sysmon ci
+.PHONY: help fmt lint test race purego wsdebug cross fuzz mutants interop browser bench bench-idle bench-slow bench-sysmon ci
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
@@ -40,6 +40,9 @@ cross: ## build and vet for the other systems
 
 fuzz: ## every fuzz target for FUZZTIME
 	scripts/fuzz.sh $(FUZZTIME)
+
+mutants: ## planted bugs, one at a time, each of which a test has to find
+	scripts/mutants.sh $(MUTANTS)
 
 interop: ## real clients: Go, Node.js, Bun, Python; installs what is missing
 	interop/run.sh
