@@ -24,6 +24,17 @@ func ParseClose(payload []byte) (code StatusCode, reason []byte, err error) {
 	return statusCode(payload), payload[statusCodeLen:], nil
 }
 
+// ParseClose is the function of that name for the payload of the Close frame that d has just found. The
+// Offset of its error counts as in all errors of d, which then is failed.
+func (d *Decoder) ParseClose(payload []byte) (code StatusCode, reason []byte, err error) {
+	code, reason, err = ParseClose(payload)
+	if err != nil {
+		v, at := checkClose(payload, true)
+		return 0, nil, d.fail(v, d.offset-int64(len(payload)-at))
+	}
+	return code, reason, nil
+}
+
 // AppendClose appends the payload of a Close frame, not its header. A code that may not be sent, a
 // reason over MaxReasonLen and a reason that is not UTF-8 are errors, and dst is returned as it was.
 func AppendClose(dst []byte, code StatusCode, reason string) ([]byte, error) {

@@ -71,6 +71,30 @@ func TestParseClose(t *testing.T) {
 	}
 }
 
+// A violation in a Close payload has its place in the stream, whether the frame came whole or byte by byte.
+func TestDecoderParseClose(t *testing.T) {
+	frame := []byte("\x81\x80\x00\x00\x00\x00\x88\x84\x00\x00\x00\x00\x03\xe8a\xff")
+	for step := range len(frame) {
+		var d Decoder
+		var a Assembler
+		var err error
+		for rest := bytes.Clone(frame); len(rest) > 0 && err == nil; {
+			b := rest[:min(step+1, len(rest))]
+			m, n, ok, e := a.Next(&d, b, nil)
+			if rest, err = rest[n:], e; ok && m.Opcode == OpcodeClose {
+				_, _, err = d.ParseClose(m.Payload)
+			}
+		}
+		var p *ProtocolError
+		if !errors.As(err, &p) || p.Code != StatusInvalidFramePayloadData || p.Offset != int64(len(frame)-1) {
+			t.Errorf("%d bytes at a time: %v", step+1, err)
+		}
+		if _, _, again := d.Next(frame, nil, new(Part)); again == nil || again.Error() != err.Error() {
+			t.Errorf("%d bytes at a time: %v, then %v", step+1, err, again)
+		}
+	}
+}
+
 func TestAppendClose(t *testing.T) {
 	const before = "before"
 	for _, c := range []struct {

@@ -29,7 +29,7 @@ type ProtocolError struct {
 	Code StatusCode
 
 	// Offset is the place of the byte at which the violation became certain, counted from the first
-	// byte the Decoder was given. ParseHeader and ParseClose count from the start of their argument.
+	// byte the Decoder was given. The functions ParseHeader and ParseClose count from the start of their argument.
 	// Where something is missing at an end, Offset is that end.
 	Offset int64
 

@@ -40,7 +40,7 @@ type Assembler struct {
 // unmasked in place and handed back, without a copy; its payload then is a slice of what d was given.
 //
 // A Close frame in pieces fails as soon as its beginning is invalid. One that is whole is returned as
-// it is: ParseClose judges it. The error is a *ProtocolError, or ErrNoMemory.
+// it is: Decoder.ParseClose judges it. The error is a *ProtocolError, or ErrNoMemory.
 func (a *Assembler) Add(d *Decoder, p *Part) (m Message, ok bool, err error) {
 	switch {
 	case p.Whole():

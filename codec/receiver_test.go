@@ -43,17 +43,15 @@ type eventLog struct {
 
 func (l *eventLog) log() *eventLog { return l }
 
-// message logs a message or control frame. The stream has been consumed up to end; a Close payload
-// that only ParseClose refuses is placed from there.
-func (l *eventLog) message(m Message, end int64) {
+// message logs a message or control frame that d found.
+func (l *eventLog) message(d *Decoder, m Message) {
 	if m.Opcode != OpcodeClose {
 		l.events = append(l.events, payloadEvent(m.Opcode.String(), m.Payload))
 		return
 	}
-	code, reason, err := ParseClose(m.Payload)
+	code, reason, err := d.ParseClose(m.Payload)
 	if err != nil {
 		l.fail(err)
-		l.failedAt += end - int64(len(m.Payload))
 		return
 	}
 	l.events = append(l.events, closeEvent(code, reason))
@@ -72,17 +70,15 @@ func (l *eventLog) fail(err error) {
 // assemblerReceiver lets the Assembler do everything.
 type assemblerReceiver struct {
 	eventLog
-	d        Decoder
-	a        Assembler
-	limits   Limits
-	consumed int64
+	d      Decoder
+	a      Assembler
+	limits Limits
 }
 
 func (r *assemblerReceiver) receive(b []byte) (n int) {
 	for !r.failed {
 		m, used, ok, err := r.a.Next(&r.d, b[n:], &r.limits)
 		n += used
-		r.consumed += int64(used)
 		if err != nil {
 			r.fail(err)
 			r.expectSticky(err)
@@ -90,7 +86,7 @@ func (r *assemblerReceiver) receive(b []byte) (n int) {
 		if !ok {
 			break
 		}
-		r.message(m, r.consumed)
+		r.message(&r.d, m)
 		if r.a.Empty() {
 			r.a.Release()
 		}
@@ -115,7 +111,6 @@ type partsReceiver struct {
 	eventLog
 	d             Decoder
 	limits        Limits
-	consumed      int64
 	data, control []byte
 	announced     uint64
 	opcode        Opcode // of the message in fragments
@@ -128,7 +123,6 @@ func (r *partsReceiver) receive(b []byte) (n int) {
 		var p Part
 		used, ok, err := r.d.Next(b[n:], &r.limits, &p)
 		n += used
-		r.consumed += int64(used)
 		if err == nil && ok {
 			r.check(&p)
 			err = r.d.Unmask(&p)
@@ -155,7 +149,7 @@ func (r *partsReceiver) join(p *Part) {
 	}
 	*into = append(*into, p.Payload...)
 	if p.End && p.Fin {
-		r.message(Message{p.Opcode, *into}, r.consumed)
+		r.message(&r.d, Message{p.Opcode, *into})
 		*into = nil
 	}
 }

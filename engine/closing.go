@@ -50,7 +50,7 @@ func (l *loop) failProtocol(t poller.Token, s *session, err error) {
 
 // peerClosed answers the peer's Close frame with the same code (RFC 6455 section 5.5.1).
 func (l *loop) peerClosed(t poller.Token, s *session, payload []byte) {
-	code, reason, err := codec.ParseClose(payload)
+	code, reason, err := s.decoder.ParseClose(payload)
 	if err != nil {
 		l.failProtocol(t, s, err)
 		return
@@ -92,7 +92,7 @@ func (l *loop) awaitClose(t poller.Token, s *session, b []byte) {
 // closeAnswered ends a closing handshake that we began.
 func (l *loop) closeAnswered(t poller.Token, s *session, payload []byte) {
 	c := l.closureOf(t, s)
-	code, reason, err := codec.ParseClose(payload)
+	code, reason, err := s.decoder.ParseClose(payload)
 	if err != nil {
 		c.Err = err
 	} else {

@@ -4,7 +4,6 @@ package engine
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -137,7 +136,7 @@ func fuzzServer(t *testing.T, setup byte, clients []*fuzzClient) *Server {
 			Ping: func(c Conn, payload []byte) { client(c).event(payloadEvent("ping", payload)) },
 			Pong: func(c Conn, payload []byte) { client(c).event(payloadEvent("pong", payload)) },
 			Close: func(c Conn, how Closure) {
-				client(c).event(fmt.Sprintf("close %d %q %v", how.Code, how.Reason, plain(how.Err)))
+				client(c).event(fmt.Sprintf("close %d %q %v", how.Code, how.Reason, how.Err))
 				client(c).closes++
 			},
 		},
@@ -152,15 +151,6 @@ func fuzzServer(t *testing.T, setup byte, clients []*fuzzClient) *Server {
 		s.MaxMessageBytes, s.MaxFragments, s.MaxInFlight, s.MaxHeadBytes = 100, 3, 2, 400
 	}
 	return s
-}
-
-// plain leaves out the place of a violation: in a Close frame that came whole it counts from the payload.
-func plain(err error) error {
-	var violation *codec.ProtocolError
-	if errors.As(err, &violation) {
-		return errors.New(violation.Reason)
-	}
-	return err
 }
 
 // expectNothingHeld looks for memory of connections when all have gone.

@@ -152,7 +152,7 @@ func (c *Client) take(m codec.Message) error {
 	case codec.OpcodePong:
 		c.pongs = append(c.pongs, string(m.Payload))
 	case codec.OpcodeClose:
-		code, reason, err := codec.ParseClose(m.Payload)
+		code, reason, err := c.decoder.ParseClose(m.Payload)
 		if err != nil {
 			return err
 		}
