@@ -107,6 +107,9 @@ func mostAssembled(received int, lim Limits) int {
 func FuzzRoundTrip(f *testing.F) {
 	f.Add([]byte("Hello"), uint16(3), uint32(0x3d21fa37), uint8(4))
 	f.Add(bytes.Repeat([]byte("a"), 126), uint16(125), uint32(0), uint8(9))
+	for _, n := range []int{125, 1<<16 - 1, 1 << 16} {
+		f.Add(make([]byte, n), uint16(n/2), uint32(0x01020304), uint8(255))
+	}
 	f.Fuzz(func(t *testing.T, payload []byte, at uint16, key uint32, pieceLen uint8) {
 		cut := min(int(at), len(payload))
 		control := payload[:min(len(payload), MaxControlPayload)]

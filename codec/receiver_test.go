@@ -87,7 +87,7 @@ func (r *assemblerReceiver) receive(b []byte) (n int) {
 			break
 		}
 		r.message(&r.d, m)
-		if r.a.Empty() {
+		if r.a.Empty() && len(r.events)%2 == 0 { // else the next message finds the buffer of this one
 			r.a.Release()
 		}
 	}

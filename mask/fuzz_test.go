@@ -13,6 +13,9 @@ import (
 func FuzzXOR(f *testing.F) {
 	f.Add([]byte(nil), uint32(0), []byte(nil), byte(0))
 	f.Add([]byte("Hello"), binary.LittleEndian.Uint32(maskingKey[:]), []byte(nil), byte(1)) // RFC 6455 section 5.7
+	for n := range 2*blockMin + 1 {
+		f.Add(pattern(n), uint32(0x04030201), []byte{byte(n)}, byte(n))
+	}
 	f.Add(pattern(125), uint32(0x01020304), []byte{4, 5, 7, 9}, byte(4))
 	f.Add(pattern(257), uint32(0xff000000), []byte{23, 1, 46, 33}, byte(33))
 	f.Add(pattern(9000), uint32(0x80402010), []byte{255, 0, 90, 45, 255}, byte(200))

@@ -441,6 +441,8 @@ func (r *trial) conclude() {
 		if s := w.socket(c.id); s.has(accepted) && c.conn != nil && c.conn.shut && !r.lossy && !s.has(vanished|peerClosed|peerOver) {
 			h.check(c.ended, "peer %d has not seen the server's FIN", c.ID())
 		}
+		waits := c.State() == Open && c.conn == nil && !w.socket(c.id).has(accepted|orphaned)
+		h.check(!waits || r.lossy || w.options.Descriptors > 0, "peer %d was not accepted", c.ID())
 		if c.conn == nil || !c.healthy {
 			continue
 		}
