@@ -3,10 +3,12 @@ GO ?= go
 TOOL = $(GO) tool -modfile=tools.mod
 # Counted in inputs: with a time, go test may report the deadline itself as a failure.
 FUZZTIME ?= 200000x
+# SEEDS seeds of the simulation; SEED=n repeats one, with its trace
+SEEDS ?= 10000
 CROSS = linux/arm64 linux/386 linux/s390x darwin/amd64 darwin/arm64 freebsd/amd64 freebsd/arm64 windows/amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help fmt lint test race purego wsdebug cross fuzz mutants interop browser bench bench-idle bench-slow bench-sysmon ci
+.PHONY: help fmt lint test race purego wsdebug cross fuzz sim mutants interop browser bench bench-idle bench-slow bench-sysmon ci
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
@@ -40,6 +42,15 @@ cross: ## build and vet for the other systems
 
 fuzz: ## every fuzz target for FUZZTIME
 	scripts/fuzz.sh $(FUZZTIME)
+
+sim: ## simulated servers and drivers, SEEDS seeds each or SEED alone
+ifdef SEED
+	$(GO) test ./engine -run 'TestSimulation$$' -v -seed $(SEED)
+	$(GO) test ./poller/sim -run 'TestPromises$$' -v -seed $(SEED)
+else
+	$(GO) test ./engine -run 'TestSimulation$$' -seeds $(SEEDS)
+	$(GO) test ./poller/sim -run 'TestPromises$$' -seeds $(SEEDS)
+endif
 
 mutants: ## planted bugs, one at a time, each of which a test has to find
 	scripts/mutants.sh $(MUTANTS)

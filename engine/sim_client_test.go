@@ -71,6 +71,7 @@ type simClient struct {
 	ill       bool // it did what a good client does not: it may be cut off
 	closeSent bool
 	finSent   bool
+	vanished  bool
 	closed    bool  // a Close frame came
 	code      int   // its code
 	end       error // how the server ended the connection
@@ -175,6 +176,7 @@ func (c *simClient) misbehave(a action) {
 	case actReset:
 		c.peer.Reset()
 	case actVanish:
+		c.vanished = true
 		c.peer.Vanish()
 	}
 }

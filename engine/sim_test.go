@@ -174,6 +174,9 @@ func (r *simRun) main() {
 	w.Calm()
 	r.advance(2 * time.Minute)
 	for _, c := range r.clients {
+		if c.vanished && c.closes < c.opens {
+			r.complain("client %d: it vanished two minutes ago and is still waited for", c.id)
+		}
 		c.leave()
 	}
 	r.advance(3 * time.Minute)

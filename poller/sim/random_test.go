@@ -10,7 +10,10 @@ import (
 	"testing"
 )
 
-var seedFlag = flag.Uint64("seed", 0, "run TestPromises with this seed alone")
+var (
+	seedFlag  = flag.Uint64("seed", 0, "run this seed of TestPromises alone, and print its trace with -v")
+	seedsFlag = flag.Uint64("seeds", 2000, "number of seeds that TestPromises runs")
+)
 
 // randomOptions are the circumstances of a seed.
 func randomOptions(seed uint64) Options {
@@ -32,12 +35,18 @@ func TestPromises(t *testing.T) {
 		r.run(o, 150)
 		return
 	}
-	seeds := uint64(2000)
+	seeds := *seedsFlag
 	if testing.Short() {
-		seeds = 300
+		seeds /= 6
 	}
 	opened, healthy := 0, 0
-	for seed := uint64(1); seed <= seeds; seed++ {
+	seed := uint64(1)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("repeat it with: go test ./poller/sim -run 'TestPromises$' -seed %d -v", seed)
+		}
+	})
+	for ; seed <= seeds; seed++ {
 		r := &trial{TB: t}
 		r.run(randomOptions(seed), 150)
 		opened += r.opened
