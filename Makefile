@@ -8,7 +8,7 @@ SEEDS ?= 10000
 CROSS = linux/arm64 linux/386 linux/s390x darwin/amd64 darwin/arm64 freebsd/amd64 freebsd/arm64 windows/amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help fmt lint test race purego wsdebug cross fuzz sim mutants interop browser bench bench-idle bench-slow bench-sysmon ci
+.PHONY: help fmt lint test race cover purego wsdebug cross fuzz sim mutants interop browser bench bench-idle bench-slow bench-sysmon ci
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
@@ -28,6 +28,9 @@ test: ## all tests that need Go alone
 
 race: ## the same under the race detector
 	$(GO) test -race -short ./...
+
+cover: ## what the tests leave out, and whether a package lost ground
+	scripts/cover.sh
 
 purego: ## the same without assembly, which also lets the race detector see payloads
 	$(GO) test -tags purego ./...

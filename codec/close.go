@@ -97,14 +97,13 @@ func statusCode(payload []byte) StatusCode {
 	return StatusCode(binary.BigEndian.Uint16(payload))
 }
 
-// invalidAt finds the byte at which s.Advance(b) fails. It is the slow way, for failures only.
+// invalidAt finds the byte at which s.Advance(b), which has failed, does so.
 func invalidAt(s utf8.State, b []byte) int {
-	for i := range b {
+	for i := 0; ; i++ {
 		next, ok := s.Advance(b[i : i+1])
 		if !ok {
 			return i
 		}
 		s = next
 	}
-	return len(b)
 }

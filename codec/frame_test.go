@@ -136,6 +136,7 @@ func TestEvery16BitLength(t *testing.T) {
 func TestNames(t *testing.T) {
 	for got, want := range map[fmt.Stringer]string{
 		OpcodeContinuation: "continuation",
+		OpcodeClose:        "close",
 		OpcodePong:         "pong",
 		Opcode(11):         "opcode 0xb",
 		RoleServer:         "server",

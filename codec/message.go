@@ -119,10 +119,7 @@ func (a *Assembler) grow(need int) bool {
 func (a *Assembler) Held() int { return cap(a.data) }
 
 func (a *Assembler) addControl(d *Decoder, p *Part) (m Message, ok bool, err error) {
-	payload, err := d.AppendTo(a.control[:a.controlLen], p)
-	if err != nil {
-		return m, false, err
-	}
+	payload := p.appendUnmasked(a.control[:a.controlLen])
 	if p.Opcode == OpcodeClose {
 		if v, at := checkClose(payload, p.End); v != valid {
 			return m, false, d.fail(v, d.offset-int64(len(payload)-at))

@@ -52,16 +52,21 @@ func (d *Decoder) Unmask(p *Part) error {
 // itself stays masked. The bytes are in the slice returned even if they are invalid.
 func (d *Decoder) AppendTo(dst []byte, p *Part) ([]byte, error) {
 	n := len(dst)
-	if p.key == 0 {
-		dst = append(dst, p.Payload...)
-	} else {
-		dst = slices.Grow(dst, len(p.Payload))[:n+len(p.Payload)]
-		mask.Copy(dst[n:], p.Payload, p.key)
-	}
+	dst = p.appendUnmasked(dst)
 	if p.Opcode != OpcodeText {
 		return dst, nil
 	}
 	return dst, d.checkText(p, dst[n:])
+}
+
+func (p *Part) appendUnmasked(dst []byte) []byte {
+	if p.key == 0 {
+		return append(dst, p.Payload...)
+	}
+	n := len(dst)
+	dst = slices.Grow(dst, len(p.Payload))[:n+len(p.Payload)]
+	mask.Copy(dst[n:], p.Payload, p.key)
+	return dst
 }
 
 // checkText takes UTF-8 validation over the unmasked payload of p.

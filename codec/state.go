@@ -39,16 +39,12 @@ func (s sequence) opcode(first byte) Opcode {
 	return Opcode(s)
 }
 
-// after returns the sequence once the frame with this first byte has ended.
+// after returns the sequence once the data frame with this first byte has ended.
 func (s sequence) after(first byte) sequence {
-	switch op := s.opcode(first); {
-	case op.IsControl():
-		return s
-	case first&finBit != 0:
+	if first&finBit != 0 {
 		return betweenMessages
-	default:
-		return sequence(op)
 	}
+	return sequence(s.opcode(first))
 }
 
 // checkOpcode judges what a first byte says alone.

@@ -153,18 +153,6 @@ func fuzzServer(t *testing.T, setup byte, clients []*fuzzClient) *Server {
 	return s
 }
 
-// expectNothingHeld looks for memory of connections when all have gone.
-func expectNothingHeld(t *testing.T, s *Server) {
-	stats := s.Stats()
-	held := stats.Memory
-	for _, l := range s.loops {
-		held -= int64(l.outbox.metered + l.flushing.metered) // which loops keep
-	}
-	if stats.Connections != 0 || held != 0 || stats.Panics != 0 {
-		t.Errorf("at the end: %d connections, %d bytes held, %d panics", stats.Connections, held, stats.Panics)
-	}
-}
-
 func (c *fuzzClient) dial(w *sim.World) {
 	c.peer = w.Dial()
 	c.peer.Cut(sim.CutNowhere)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,6 +16,18 @@ import (
 func (m *memory) half(t poller.Token, n int) {
 	m.data(t, codec.AppendMaskedHeader(nil, true, codec.OpcodeBinary, n, 1))
 	m.data(t, make([]byte, n-1))
+}
+
+// expectNothingHeld looks for memory of connections when all have gone.
+func expectNothingHeld(t *testing.T, s *Server) {
+	stats := s.Stats()
+	held := stats.Memory
+	for _, l := range s.loops {
+		held -= int64(l.outbox.metered + l.flushing.metered) // which loops keep
+	}
+	if stats.Connections != 0 || held != 0 || stats.Panics != 0 {
+		t.Errorf("at the end: %d connections, %d bytes held, %d panics", stats.Connections, held, stats.Panics)
+	}
 }
 
 // Over the high mark those that hold the most input are not read. Once memory is there again they are, and
@@ -125,6 +138,29 @@ func TestMemorySpareTheModest(t *testing.T) {
 			t.Fatal("a connection that holds little was closed")
 		}
 	}
+}
+
+// A head in pieces for which there is no memory is answered 503, be it the first piece or a later one.
+func TestMemoryOfHeads(t *testing.T) {
+	s := &Server{MaxMemoryBytes: 8 << 20}
+	m := newMemory(t, s)
+	first, later := m.accept(), m.accept()
+	m.data(later, []byte("GET / HTTP/1.1\r\n"))
+	s.budget.held.Add(8 << 20)
+	m.data(first, []byte("GET /"))
+	m.data(later, []byte("X: "+strings.Repeat("x", 2000)))
+	m.turn()
+	for name, c := range map[string]poller.Token{"first": first, "later": later} {
+		if got := string(m.take(c)); !strings.HasPrefix(got, "HTTP/1.1 503 ") || !strings.Contains(got, "short of memory") {
+			t.Errorf("%s piece: %q", name, got)
+		}
+	}
+	if n := s.Stats().MemoryClosures; n != 2 {
+		t.Errorf("%d closures", n)
+	}
+	s.budget.held.Add(-8 << 20)
+	m.pass(DefaultCloseTimeout + 3*tick)
+	expectNothingHeld(t, s)
 }
 
 // Whatever happens, the account of the buffers is exact: with the last connection and some ticks all is home.

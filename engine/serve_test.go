@@ -163,6 +163,10 @@ func TestConfigErrorsW94(t *testing.T) {
 		"MaxBufferedBytes": {MaxBufferedBytes: -1},
 		"HandshakeTimeout": {HandshakeTimeout: -time.Second},
 		"CloseTimeout":     {CloseTimeout: math.MinInt64},
+		"MaxMemoryBytes":   {MaxMemoryBytes: 1 << 10},
+		"OnRate":           {OnRate: 9},
+		"SlowCallback":     {SlowCallback: time.Millisecond},
+		"Drain.Code":       {Drain: Drain{Code: codec.StatusProtocolError}},
 		"Subprotocols":     {Subprotocols: []string{"has space"}},
 		"Origins":          {Origins: []string{"https://a b"}},
 	} {

@@ -31,6 +31,9 @@ func TestStaleConnIsInert(t *testing.T) {
 	if old.token.Slot() != next.token.Slot() || old == next {
 		t.Fatalf("%v and %v are to share a slot", old, next)
 	}
+	if old.String() == next.String() || old.String() == (Conn{}).String() {
+		t.Errorf("one name for two: %v, %v, %v", old, next, Conn{})
+	}
 	for _, c := range []Conn{old, {}} {
 		for what, err := range map[string]error{
 			"Send": errorOf(c.Send(codec.OpcodeText, []byte("x"))), "SendText": errorOf(c.SendText("x")), "Ping": c.Ping(nil),

@@ -175,6 +175,9 @@ func TestResponseAccepts(t *testing.T) {
 		t.Fatal(err)
 	}
 	var w Response
+	if w.Subprotocol() != "" {
+		t.Errorf("subprotocol of no handshake is %q", w.Subprotocol())
+	}
 	w.Reset(r, &a)
 	if w.Subprotocol() != "graphql-ws" {
 		t.Errorf("subprotocol is %q", w.Subprotocol())

@@ -172,7 +172,7 @@ func (r *Request) scanName(head []byte) *Error {
 // walk back over them.
 func (r *Request) scanValue(head []byte) *Error {
 	value := &r.fields[len(r.fields)-1].value
-	for r.pos < len(head) {
+	for {
 		if end := skip(head, r.pos, classValue); end > r.pos {
 			r.pos, value.end = end, uint32(end)
 		}
@@ -190,5 +190,4 @@ func (r *Request) scanValue(head []byte) *Error {
 			return errFieldValue
 		}
 	}
-	return nil
 }
