@@ -40,6 +40,14 @@ type Driver interface {
 type Handler interface {
 	// Open says that the connection was accepted.
 	Open(t Token)
+	// Dialing says that a connection which Dialer.Dial was asked for has a token and is
+	// being made. tag is Dial.Tag. Until Connected it takes no bytes: Write and Writev
+	// return ErrClosed and CloseWrite does nothing. Close may be called, and Pause, which
+	// holds from Connected on.
+	Dialing(t Token, tag any)
+	// Connected says that the connection is made. From here on it is as one that Open
+	// told of. If it cannot be made, Closed comes instead, with the system's error.
+	Connected(t Token)
 	// Data brings bytes. b belongs to the handler until it returns, and may be
 	// edited in place. The handler says how many bytes it consumed; the driver
 	// keeps a copy of the rest and presents it again on a later turn, without
@@ -123,6 +131,34 @@ type ListenerDriver interface {
 	// AddListener takes ln over: the caller must not accept from it or close it
 	// any more. It is called before Serve.
 	AddListener(ln net.Listener) error
+}
+
+// A Dialer is a Driver that can open connections, too.
+type Dialer interface {
+	Driver
+	// Dial begins to open a connection. It never waits; any goroutine may call it, before
+	// Serve and after StopAccepting, too. An error says that the system refused
+	// at once, as a syscall.Errno, or that the driver stopped (ErrStopped), and nothing
+	// more is heard of the connection. After nil, one loop calls Handler.Dialing once, and
+	// Closed last, also when the driver stops meanwhile. d is only read, and not kept.
+	Dial(d *Dial) error
+}
+
+// A Dial is a connection that Dialer.Dial is asked for.
+type Dial struct {
+	// Addr is the TCP address to connect to.
+	Addr netip.AddrPort
+	// Path is that of a Unix socket, used instead of Addr if not empty.
+	Path string
+	// Local is the source address if it is valid. Its port 0 leaves the choice to the system, which
+	// on Linux makes it for each target anew, so that connections to several targets
+	// can share a port.
+	Local netip.AddrPort
+	// Loop is the index of the loop that is to have the connection; -1 is the one that has
+	// the fewest.
+	Loop int
+	// Tag comes back with Handler.Dialing.
+	Tag any
 }
 
 // Stats count what a driver did.

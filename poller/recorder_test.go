@@ -16,6 +16,8 @@ type recorder struct {
 	drained     map[Token]int
 	closedWith  map[Token]error
 	closedCount map[Token]int
+	tags        map[Token]any // of dialed connections
+	connected   map[Token]int
 	flushes     int
 	ticks       int
 
@@ -29,11 +31,18 @@ var _ Handler = (*recorder)(nil)
 func newRecorder(l Loop) *recorder {
 	return &recorder{
 		loop: l, data: map[Token][]byte{}, eof: map[Token]int{}, drained: map[Token]int{},
-		closedWith: map[Token]error{}, closedCount: map[Token]int{},
+		closedWith: map[Token]error{}, closedCount: map[Token]int{}, tags: map[Token]any{}, connected: map[Token]int{},
 	}
 }
 
 func (r *recorder) Open(t Token) { r.opened = append(r.opened, t) }
+
+func (r *recorder) Dialing(t Token, tag any) {
+	r.opened = append(r.opened, t)
+	r.tags[t] = tag
+}
+
+func (r *recorder) Connected(t Token) { r.connected[t]++ }
 
 func (r *recorder) Data(t Token, b []byte) int {
 	if r.onData != nil {

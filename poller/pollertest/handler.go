@@ -12,7 +12,8 @@ import (
 // A behaviour is what a test does in the callbacks. Functions left nil do nothing,
 // and data consumes all. They run on the loop.
 type behaviour struct {
-	open    func(*conn)
+	dialing func(*conn)
+	open    func(*conn) // also of a dialed connection, when it is made
 	data    func(c *conn, b []byte) (consumed int)
 	eof     func(*conn)
 	drained func(*conn)
@@ -39,6 +40,10 @@ type handler struct {
 type conn struct {
 	h     *handler
 	token poller.Token
+
+	dialed     bool // it was asked for by Dial
+	connecting bool // and is being made
+	tag        any
 
 	eof    bool
 	closed bool
@@ -68,6 +73,24 @@ func (h *handler) find(name string, t poller.Token) *conn {
 	if c.ended && name != "Closed" {
 		h.server.t.Errorf("%s after Loop.Close", name)
 	}
+	if c.connecting && name != "Connected" && name != "Closed" {
+		h.server.t.Errorf("%s before Connected", name)
+	}
+	return c
+}
+
+// begin notes a new connection.
+func (h *handler) begin(name string, t poller.Token) *conn {
+	if t.Generation() == 0 {
+		h.server.t.Errorf("%s with generation 0: %#x", name, uint64(t))
+	}
+	for other := range h.conns {
+		if other.Slot() == t.Slot() {
+			h.server.t.Errorf("%s of %#x in the slot of %#x, which is not closed", name, uint64(t), uint64(other))
+		}
+	}
+	c := &conn{h: h, token: t}
+	h.conns[t] = c
 	return c
 }
 
@@ -75,16 +98,33 @@ func (h *handler) find(name string, t poller.Token) *conn {
 func (h *handler) Open(t poller.Token) {
 	h.enter("Open")
 	defer h.leave()
-	if t.Generation() == 0 {
-		h.server.t.Errorf("Open with generation 0: %#x", uint64(t))
+	c := h.begin("Open", t)
+	if h.server.behaviour.open != nil {
+		h.server.behaviour.open(c)
 	}
-	for other := range h.conns {
-		if other.Slot() == t.Slot() {
-			h.server.t.Errorf("Open of %#x in the slot of %#x, which is not closed", uint64(t), uint64(other))
-		}
+	h.server.opened <- c
+}
+
+// Dialing implements poller.Handler.
+func (h *handler) Dialing(t poller.Token, tag any) {
+	h.enter("Dialing")
+	defer h.leave()
+	c := h.begin("Dialing", t)
+	c.dialed, c.connecting, c.tag = true, true, tag
+	if h.server.behaviour.dialing != nil {
+		h.server.behaviour.dialing(c)
 	}
-	c := &conn{h: h, token: t}
-	h.conns[t] = c
+}
+
+// Connected implements poller.Handler.
+func (h *handler) Connected(t poller.Token) {
+	h.enter("Connected")
+	defer h.leave()
+	c := h.find("Connected", t)
+	if !c.connecting {
+		h.server.t.Errorf("Connected of %#x, which was dialed: %v", uint64(t), c.dialed)
+	}
+	c.connecting = false
 	if h.server.behaviour.open != nil {
 		h.server.behaviour.open(c)
 	}

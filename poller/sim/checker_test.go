@@ -126,6 +126,10 @@ func (h *echoer) Open(t poller.Token) {
 	h.meddle(c)
 }
 
+func (h *echoer) Dialing(poller.Token, any) {}
+
+func (h *echoer) Connected(poller.Token) {}
+
 func (h *echoer) Data(t poller.Token, b []byte) int {
 	c := h.enter("Data", t)
 	defer h.leave()

@@ -73,6 +73,8 @@ type idle struct {
 func (h idle) Open(t poller.Token)               { *h.tokens = append(*h.tokens, t) }
 func (h idle) Data(t poller.Token, b []byte) int { _ = h.loop.Write(t, b); return len(b) }
 func (h idle) EOF(t poller.Token)                { h.loop.Close(t, nil) }
+func (h idle) Dialing(poller.Token, any)         {}
+func (h idle) Connected(poller.Token)            {}
 func (h idle) Progress(poller.Token, int)        {}
 func (h idle) Drained(poller.Token)              {}
 func (h idle) Closed(poller.Token, error)        {}
