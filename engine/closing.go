@@ -176,9 +176,9 @@ func (l *loop) Closed(t poller.Token, err error) {
 	l.tellRest(t, s)
 	defer l.server.connectionGone()
 	defer l.forget(t, s)
-	if l.events.Close != nil {
+	if close := l.eventsOf(s).Close; close != nil {
 		defer l.recoverPanic(0)
-		l.events.Close(Conn{l, t}, how)
+		close(Conn{l, t}, how)
 	}
 }
 
@@ -203,7 +203,7 @@ func (l *loop) tellNext(t poller.Token, b *inbox) (ok bool) {
 	defer l.fence(Conn{l, t})
 	j, ok := l.next(b)
 	if ok {
-		l.run(Conn{l, t}, &j)
+		l.run(b.events, Conn{l, t}, &j)
 	}
 	return ok
 }

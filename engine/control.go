@@ -22,7 +22,7 @@ func (l *loop) sendControl(t poller.Token, op codec.Opcode, payload []byte) erro
 		return ErrBufferFull
 	}
 	start := len(l.outbox.bytes)
-	l.outbox.bytes = codec.AppendFrame(l.outbox.bytes, true, op, payload)
+	l.outbox.bytes = appendFrame(l, s, l.outbox.bytes, true, op, payload)
 	l.extend(t, s, start)
 	l.mu.Unlock()
 	l.driver.Wake()
@@ -70,12 +70,12 @@ func (l *loop) sendClose(t poller.Token, payload []byte, tell bool) error {
 func (l *loop) placeClose(t poller.Token, s *sending, payload []byte) {
 	l.endSending(s)
 	if s.backlog != 0 && !l.backlogs[s.backlog].empty() {
-		frame := codec.AppendFrame(l.pool.Get(codec.MaxHeaderLen+len(payload)), true, codec.OpcodeClose, payload)
+		frame := appendFrame(l, s, l.pool.Get(codec.MaxHeaderLen+len(payload)), true, codec.OpcodeClose, payload)
 		l.backlogs[s.backlog].push(item{frame: frame, fixed: true})
 		return
 	}
 	start := len(l.outbox.bytes)
-	l.outbox.bytes = codec.AppendFrame(l.outbox.bytes, true, codec.OpcodeClose, payload)
+	l.outbox.bytes = appendFrame(l, s, l.outbox.bytes, true, codec.OpcodeClose, payload)
 	l.extend(t, s, start)
 }
 

@@ -37,7 +37,7 @@ func (s *Server) ServeDriver(driver poller.Driver) error {
 		d.SetMeter(&s.budget.held, settings.keepBytes)
 	}
 	if d, ok := driver.(simulated); ok {
-		settings.seed, settings.slowCallback = d.Seed(), 0
+		settings.seed, settings.simulated, settings.slowCallback = d.Seed(), true, 0
 		if s.workers != nil {
 			s.workers.start = d.Go
 		}

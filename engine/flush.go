@@ -64,10 +64,13 @@ func (l *loop) noteQueue(t poller.Token, pending uint32) {
 	if s == nil {
 		return
 	}
-	s.queued, s.slow = pending, pending > 0
-	if s.slow {
-		l.backlogOf(t, s)
+	s.queued = pending
+	if pending == 0 {
+		s.flags &^= sendSlow
+		return
 	}
+	s.flags |= sendSlow
+	l.backlogOf(t, s)
 }
 
 // write hands the driver what one connection has in the outbox.
@@ -161,7 +164,7 @@ func (l *loop) drained(t poller.Token) {
 	l.applyOrders() // after Close there is no callback but that
 	s := l.sessions.At(t.Slot())
 	s.flags &^= flagStalled | flagJudged
-	if s.phase == phaseOpen && l.events.Drained != nil {
+	if s.phase == phaseOpen && l.eventsOf(s).Drained != nil {
 		defer l.recoverPanic(t)
 		l.tell(t, s, job{kind: jobDrained})
 	}
@@ -184,7 +187,8 @@ func (l *loop) Progress(t poller.Token, pending int) {
 func (l *loop) Drained(t poller.Token) {
 	l.mu.Lock()
 	if s := l.sendingOf(t); s != nil {
-		s.queued, s.slow = 0, false
+		s.queued = 0
+		s.flags &^= sendSlow
 	}
 	l.mu.Unlock()
 	l.advance(t)

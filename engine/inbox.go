@@ -36,6 +36,7 @@ func (j *job) isMessage() bool { return j.kind == jobMessage || j.kind == jobFra
 // application paused it, or its callbacks run on workers. loop.mu guards it.
 type inbox struct {
 	conn    Conn
+	events  *Events
 	index   uint32 // in loop.inboxes
 	jobs    []job
 	head    int  // of jobs: those before were taken
@@ -62,7 +63,7 @@ func (l *loop) inboxOf(t poller.Token, s *sending) *inbox {
 		l.inboxes = append(l.inboxes, &inbox{index: s.inbox})
 	}
 	b := l.inboxes[s.inbox]
-	b.conn = Conn{l, t}
+	b.conn, b.events = Conn{l, t}, (*l.server.events.Load())[l.sessions.At(t.Slot()).events]
 	return b
 }
 
@@ -205,12 +206,11 @@ func (l *loop) tell(t poller.Token, s *session, j job) {
 		l.enqueue(t, s, j)
 		return
 	}
-	l.call(Conn{l, t}, &j)
+	l.call(l.eventsOf(s), Conn{l, t}, &j)
 }
 
 // call makes a callback now.
-func (l *loop) call(c Conn, j *job) {
-	e := l.events
+func (l *loop) call(e *Events, c Conn, j *job) {
 	switch j.kind {
 	case jobOpen:
 		e.Open(c)
@@ -253,12 +253,12 @@ func (l *loop) next(b *inbox) (j job, ok bool) {
 	return j, ok
 }
 
-// run runs a job that next returned.
-func (l *loop) run(c Conn, j *job) {
+// run runs a job that next returned. events are those of its inbox, which may be another's by now.
+func (l *loop) run(events *Events, c Conn, j *job) {
 	if j.payload != nil {
 		defer l.recycle(j.payload)
 	}
-	l.call(c, j)
+	l.call(events, c, j)
 }
 
 // recycle gives a buffer back to the pool.
@@ -291,7 +291,7 @@ func (l *loop) unloadOne(t poller.Token, s *session) {
 			l.heldBy(s)
 			return
 		}
-		l.run(b.conn, &j)
+		l.run(b.events, b.conn, &j)
 		if l.ordered.Load() {
 			l.applyOrders()
 		}

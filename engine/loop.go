@@ -16,7 +16,7 @@ type loop struct {
 	server   *Server
 	driver   poller.Loop
 	settings *options
-	events   *Events
+	events   []*Events // by session.events; all that sessions of this loop name
 	random   *rand.Rand
 
 	wheel     wheel
@@ -57,6 +57,7 @@ type loop struct {
 	sessions      poller.Slab[session] // grown by the loop alone
 	data          poller.Slab[any]     // user data, grown at the first use
 	outbox        outbox
+	secrets       *rand.ChaCha8 // see masking.go; made at the first use
 	orders        []order
 	pool          poller.Buffers // for backlogs and inboxes
 	backlogs      []*backlog     // index 0 is not used
@@ -74,7 +75,7 @@ const maxBatch = 64
 
 func newLoop(s *Server, driver poller.Loop) *loop {
 	l := &loop{
-		server: s, driver: driver, settings: s.settings, events: &s.Events,
+		server: s, driver: driver, settings: s.settings, events: *s.events.Load(),
 		random: rand.New(rand.NewPCG(s.settings.seed, uint64(driver.Index()))),
 		rares:  make([]*rare, 1), backlogs: make([]*backlog, 1), inboxes: make([]*inbox, 1),
 		batch: make([][]byte, 0, maxBatch),

@@ -79,7 +79,7 @@ func (l *loop) dropHead(x *rare) {
 
 // answer decides about a complete head.
 func (l *loop) answer(t poller.Token, s *session, r *handshake.Request) {
-	if l.events.Plain != nil && !r.IsUpgrade() {
+	if l.eventsOf(s).Plain != nil && !r.IsUpgrade() {
 		l.answerPlain(t, s, r)
 		return
 	}
@@ -92,8 +92,8 @@ func (l *loop) answer(t poller.Token, s *session, r *handshake.Request) {
 	l.acceptance = acceptance
 	w.Reset(r, &l.acceptance)
 	defer w.Reset(nil, nil)
-	if l.events.Upgrade != nil {
-		l.events.Upgrade(Conn{l, t}, r, w)
+	if upgrade := l.eventsOf(s).Upgrade; upgrade != nil {
+		upgrade(Conn{l, t}, r, w)
 	}
 	l.scratch = w.Append(l.scratch[:0])
 	if _, refused := w.Refused(); refused {
@@ -124,7 +124,7 @@ func (l *loop) open(t poller.Token, s *session, subprotocol string) {
 	s.decoder = codec.NewDecoder(codec.RoleServer)
 	l.startDeadlines(t, s)
 	l.server.counters.handshakes.Add(1)
-	if l.events.Open != nil {
+	if l.eventsOf(s).Open != nil {
 		l.tell(t, s, job{kind: jobOpen})
 	}
 	if l.ordered.Load() {
@@ -137,7 +137,7 @@ func (l *loop) answerPlain(t poller.Token, s *session, r *handshake.Request) {
 	page := &l.page
 	page.Status, page.Body = 200, nil
 	page.Header.Reset()
-	l.events.Plain(r, page)
+	l.eventsOf(s).Plain(r, page)
 	l.scratch = handshake.AppendResponse(l.scratch[:0], r, page.Status, &page.Header, page.Body)
 	page.Body = nil
 	l.server.counters.plain.Add(1)

@@ -113,6 +113,7 @@ type options struct {
 	deadlines        deadlineTicks
 	slowCallback     time.Duration // 0 for no watchdog
 	seed             uint64
+	simulated        bool // by a driver that gave the seed
 }
 
 // options resolves and checks the configuration.

@@ -16,10 +16,17 @@ type sending struct {
 	inbox       uint32 // index in loop.inboxes; 0 for none
 	dropped     uint32 // messages, since the handshake
 	state       sendState
-	slow        bool  // the driver's queue held bytes after a flush and still does
+	flags       sendFlags
 	subprotocol uint8 // index in Server.protocols
 	overflow    uint8 // index in Server.overflows
 }
+
+type sendFlags uint8
+
+const (
+	sendSlow  sendFlags = 1 << iota // the driver's queue held bytes after a flush and still does
+	sendMasks                       // we are the client: frames are masked
+)
 
 type sendState uint8
 
@@ -69,7 +76,7 @@ func placeFrame[T []byte | string](l *loop, t poller.Token, o *outgoing, payload
 	}
 	box := &l.outbox
 	start := len(box.bytes)
-	box.bytes = append(codec.AppendHeader(box.bytes, o.fin, o.op, len(payload)), payload...)
+	box.bytes = appendFrame(l, s, box.bytes, o.fin, o.op, payload)
 	l.extend(t, s, start)
 	s.state = o.to
 	return Sent{}, nil
@@ -114,7 +121,7 @@ func queueFrame[T []byte | string](l *loop, t poller.Token, s *sending, o *outgo
 		}
 		return sent, err
 	}
-	frame := append(codec.AppendHeader(l.pool.Get(n), o.fin, o.op, len(payload)), payload...)
+	frame := appendFrame(l, s, l.pool.Get(n), o.fin, o.op, payload)
 	if old != nil {
 		b.replace(old, frame, &l.pool)
 		l.countDropped(s, &l.server.counters.replaced, 1)
@@ -147,7 +154,7 @@ func (l *loop) makeRoom(t poller.Token, s *sending, b *backlog, o *outgoing, old
 	}
 	full := b.cost() > limit
 	switch {
-	case full && policy == OverflowClose && s.slow && o.whole() && cost-itemBytes <= l.settings.maxBuffered:
+	case full && policy == OverflowClose && s.flags&sendSlow != 0 && o.whole() && cost-itemBytes <= l.settings.maxBuffered:
 		counters.tooSlow.Add(1)
 		sent.Dropped = l.giveUp(t, s, l.server.overflow(s.overflow).code(), "too slow")
 		l.order(t, orderTooSlow)

@@ -93,6 +93,7 @@ type Server struct {
 	idleOnce     sync.Once
 	protocols    atomic.Pointer[[]string]   // agreed subprotocols; sessions hold the index
 	overflows    atomic.Pointer[[]Overflow] // policies of connections; sessions hold the index
+	events       atomic.Pointer[[]*Events]  // Events, and those of dialed connections; sessions hold the index
 	counters     counters
 }
 
@@ -203,6 +204,7 @@ func (s *Server) start(listeners []net.Listener) (poller.Driver, error) {
 // configure makes what the loops share.
 func (s *Server) configure(settings *options) {
 	s.settings = settings
+	s.events.Store(&[]*Events{&s.Events})
 	s.budget.most = settings.maxMemory
 	s.sources = newSources(s.PerAddress, s.PerPrefix)
 	if s.Workers > 0 {

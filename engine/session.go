@@ -26,6 +26,7 @@ type session struct {
 	phase   phase
 	flags   flags
 	pauses  pauses
+	events  uint8 // index in Server.events; written under loop.mu
 }
 
 // phase is how far a connection's life has come.
@@ -146,7 +147,7 @@ func (l *loop) leave(t poller.Token, s *session, rest []byte, all int) (consumed
 
 // assemble takes a part of a frame or message.
 func (l *loop) assemble(t poller.Token, s *session, p *codec.Part) {
-	if l.events.Fragment != nil && !p.Opcode.IsControl() {
+	if l.eventsOf(s).Fragment != nil && !p.Opcode.IsControl() {
 		if err := s.decoder.Unmask(p); err != nil {
 			l.failProtocol(t, s, err)
 			return
@@ -172,19 +173,20 @@ func (l *loop) assemble(t poller.Token, s *session, p *codec.Part) {
 
 // deliver hands a message or control frame up.
 func (l *loop) deliver(t poller.Token, s *session, op codec.Opcode, payload []byte) {
+	events := l.eventsOf(s)
 	switch op {
 	case codec.OpcodeText, codec.OpcodeBinary:
-		if l.events.Fragment != nil {
+		if events.Fragment != nil {
 			l.fragment(t, s, Fragment{op, payload, true, true})
 			return
 		}
 		s.spoke = l.wheel.now
 		switch {
-		case !l.charge(t, s, &l.settings.rates.messages, &s.meter.messages, 1) || l.events.Message == nil:
+		case !l.charge(t, s, &l.settings.rates.messages, &s.meter.messages, 1) || events.Message == nil:
 		case s.flags&flagQueues != 0:
 			l.enqueue(t, s, job{kind: jobMessage, op: op, payload: payload})
 		default:
-			l.events.Message(Conn{l, t}, op, payload)
+			events.Message(Conn{l, t}, op, payload)
 			poison(payload)
 		}
 	case codec.OpcodePing:
@@ -194,11 +196,11 @@ func (l *loop) deliver(t poller.Token, s *session, op codec.Opcode, payload []by
 		if err := l.sendControl(t, codec.OpcodePong, payload); err == ErrBufferFull {
 			l.owePong(t, s, payload)
 		}
-		if l.events.Ping != nil {
+		if events.Ping != nil {
 			l.tell(t, s, job{kind: jobPing, payload: payload})
 		}
 	case codec.OpcodePong:
-		if l.charge(t, s, &l.settings.rates.controls, &s.meter.controls, 1) && l.events.Pong != nil {
+		if l.charge(t, s, &l.settings.rates.controls, &s.meter.controls, 1) && events.Pong != nil {
 			l.tell(t, s, job{kind: jobPong, payload: payload})
 		}
 	case codec.OpcodeClose:

@@ -94,7 +94,7 @@ func (ss *slowSocket) waiting() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := l.sendingOf(ss.c.token)
-	if s == nil || !s.slow {
+	if s == nil || s.flags&sendSlow == 0 {
 		return 0
 	}
 	return l.backlogs[s.backlog].frames

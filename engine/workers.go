@@ -73,7 +73,7 @@ func (w *workers) run() {
 // work runs some of the callbacks of an inbox, on a worker. It says whether the inbox is still to
 // be run.
 func (l *loop) work(b *inbox) (more bool) {
-	c := b.conn
+	c, events := b.conn, b.events
 	for range jobsPerTurn {
 		j, ok := l.next(b)
 		if !ok {
@@ -83,14 +83,14 @@ func (l *loop) work(b *inbox) (more bool) {
 			l.workClose(c, b, &j)
 			return false
 		}
-		l.workOne(c, &j)
+		l.workOne(events, c, &j)
 	}
 	return true
 }
 
-func (l *loop) workOne(c Conn, j *job) {
+func (l *loop) workOne(events *Events, c Conn, j *job) {
 	defer l.fence(c)
-	l.run(c, j)
+	l.run(events, c, j)
 }
 
 // workClose makes the last callback of a connection that ended before its callbacks had all run.
@@ -103,8 +103,8 @@ func (l *loop) workClose(c Conn, b *inbox, j *job) {
 		l.server.connectionGone()
 	}()
 	defer l.fence(c)
-	if l.events.Close != nil {
-		l.call(c, j)
+	if b.events.Close != nil {
+		l.call(b.events, c, j)
 	}
 }
 
