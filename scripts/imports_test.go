@@ -35,6 +35,7 @@ var allowed = []rule{
 	{"engine", []string{module + "/codec", module + "/handshake", module + "/poller"}, "joins the parts; what users import stays small"},
 	{"wstest", []string{module + "/codec", module + "/engine", module + "/poller/sim"}, "a user of the public API like any other"},
 	{"cmd/wsloop", []string{module + "/codec", module + "/handshake", module + "/engine"}, "a user of the public API like any other"},
+	{"cmd/wsloop/internal/hdr", nil, "a leaf: durations and counters"},
 	{"scripts", nil, "tests only"},
 	{"scripts/bench/slow", []string{module + "/codec", module + "/engine"}, "a user of the public API like any other"},
 }
