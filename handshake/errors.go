@@ -35,7 +35,7 @@ var (
 	ErrMethod          = &Error{Status: 405, Reason: "the opening handshake is a GET (RFC 6455 section 4.1)"}
 	ErrTargetTooLong   = &Error{Status: 414, Reason: "the request line is longer than this server takes"}
 	ErrUpgradeRequired = &Error{Status: 426, Reason: "this resource speaks WebSocket version 13 only (RFC 6455 section 4.2)"}
-	ErrHeadTooLarge    = &Error{Status: 431, Reason: "the request head is larger than this server takes"}
+	ErrHeadTooLarge    = &Error{Status: 431, Reason: "the head is larger than is taken here"}
 	ErrMethodUnknown   = &Error{Status: 501, Reason: "the method is longer than any this server knows"}
 	ErrProtocolVersion = &Error{Status: 505, Reason: "this server speaks HTTP/1.1 (RFC 6455 section 4.2.1)"}
 	errInternal        = &Error{Status: 500, Reason: "the server failed to answer the request"}
@@ -45,8 +45,8 @@ var (
 var (
 	errTwoOrigins       = forbidden("the Origin field occurs more than once")
 	errOriginMalformed  = forbidden("the Origin field is not an origin (RFC 6454 section 7)")
-	errLineTooLong      = tooLarge("a header line is longer than this server takes")
-	errTooManyFields    = tooLarge("the request has more header lines than this server takes")
+	errLineTooLong      = tooLarge("a header line is longer than is taken here")
+	errTooManyFields    = tooLarge("the head has more header lines than are taken here")
 	errNoUpgrade        = upgrade("the request lacks \"Upgrade: websocket\"; a proxy on the way may have removed it")
 	errNoConnection     = upgrade("the request lacks \"Connection: Upgrade\"; a proxy on the way may have removed it")
 	errWebSocketVersion = upgrade("Sec-WebSocket-Version must occur once and be 13 (RFC 6455 section 4.4)")
@@ -96,7 +96,7 @@ var (
 
 // ConfigError names the entry of a configuration that cannot be used.
 type ConfigError struct {
-	What   string // "origin pattern" or "subprotocol"
+	What   string // "origin pattern" or "subprotocol"; of an Opening also "target", "host", "origin" or "header"
 	Entry  string // as it was given
 	Reason string
 }

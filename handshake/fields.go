@@ -6,48 +6,48 @@ import (
 )
 
 // complete gives the fields of a complete head, and none before.
-func (r *Request) complete() []field {
-	if r.head == nil {
+func (m *message) complete() []field {
+	if m.head == nil {
 		return nil
 	}
-	return r.fields
+	return m.fields
 }
 
 // next gives the index of the first field called name from index i on, or -1.
-func (r *Request) next(name string, i int) int {
-	for fields := r.complete(); i < len(fields); i++ {
-		if f := fields[i].name; f.len() == len(name) && equalFold(f.of(r.head), name) {
+func (m *message) next(name string, i int) int {
+	for fields := m.complete(); i < len(fields); i++ {
+		if f := fields[i].name; f.len() == len(name) && equalFold(f.of(m.head), name) {
 			return i
 		}
 	}
 	return -1
 }
 
-func (r *Request) valueAt(i int) []byte { return r.fields[i].value.of(r.head) }
+func (m *message) valueAt(i int) []byte { return m.fields[i].value.of(m.head) }
 
 // single gives the value of name when there is exactly one field of that name.
-func (r *Request) single(name string) (value []byte, ok bool) {
-	i := r.next(name, 0)
-	if i < 0 || r.next(name, i+1) >= 0 {
+func (m *message) single(name string) (value []byte, ok bool) {
+	i := m.next(name, 0)
+	if i < 0 || m.next(name, i+1) >= 0 {
 		return nil, false
 	}
-	return r.valueAt(i), true
+	return m.valueAt(i), true
 }
 
 // Header gives the value of the first field called name, in any case: nil when there
 // is none, empty but not nil when the value is empty.
-func (r *Request) Header(name string) []byte {
-	if i := r.next(name, 0); i >= 0 {
-		return r.valueAt(i)
+func (m *message) Header(name string) []byte {
+	if i := m.next(name, 0); i >= 0 {
+		return m.valueAt(i)
 	}
 	return nil
 }
 
 // Values goes over the values of every field called name, in order.
-func (r *Request) Values(name string) iter.Seq[[]byte] {
+func (m *message) Values(name string) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
-		for i := r.next(name, 0); i >= 0; i = r.next(name, i+1) {
-			if !yield(r.valueAt(i)) {
+		for i := m.next(name, 0); i >= 0; i = m.next(name, i+1) {
+			if !yield(m.valueAt(i)) {
 				return
 			}
 		}
@@ -55,10 +55,10 @@ func (r *Request) Values(name string) iter.Seq[[]byte] {
 }
 
 // All goes over every field in order: its name, case as sent, and its value.
-func (r *Request) All() iter.Seq2[[]byte, []byte] {
+func (m *message) All() iter.Seq2[[]byte, []byte] {
 	return func(yield func(name, value []byte) bool) {
-		for _, f := range r.complete() {
-			if !yield(f.name.of(r.head), f.value.of(r.head)) {
+		for _, f := range m.complete() {
+			if !yield(f.name.of(m.head), f.value.of(m.head)) {
 				return
 			}
 		}
@@ -67,9 +67,9 @@ func (r *Request) All() iter.Seq2[[]byte, []byte] {
 
 // HasToken reports whether token stands, in any case, in the comma-separated list
 // that the fields called name make up together (RFC 9110 section 5.6.1).
-func (r *Request) HasToken(name, token string) bool {
-	for i := r.next(name, 0); i >= 0; i = r.next(name, i+1) {
-		for element, list := cutElement(r.valueAt(i)); element != nil; element, list = cutElement(list) {
+func (m *message) HasToken(name, token string) bool {
+	for i := m.next(name, 0); i >= 0; i = m.next(name, i+1) {
+		for element, list := cutElement(m.valueAt(i)); element != nil; element, list = cutElement(list) {
 			if equalFold(element, token) {
 				return true
 			}

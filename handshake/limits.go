@@ -24,8 +24,8 @@ const (
 	maxOfferedParams     = 128
 )
 
-// Limits bounds the head of a request. A field that is zero or negative means its
-// default, and so does a nil *Limits.
+// Limits bounds the head of a request, or of an answer, which has no status to be refused
+// with. A field that is zero or negative means its default, and so does a nil *Limits.
 type Limits struct {
 	// HeadBytes is the length of the whole head, the empty line included. Beyond
 	// it the request is refused with 431, or 414 within the request line.

@@ -4,14 +4,8 @@ package handshake
 // makes it ready for the next request and keeps its memory. It belongs to one
 // goroutine at a time.
 type Request struct {
-	head   []byte // the complete head, lent by the caller; nil until then
-	err    *Error // sticky
-	fields []field
-
-	state     scanState
-	pos       int // next byte to look at; never moves back
-	mark      int // where the element being scanned began
-	lineStart int // where the line being scanned began
+	message
+	err *Error // sticky
 
 	method, target, path, query, proto span
 	authority, host                    span // authority: of an absolute-form target
@@ -21,25 +15,12 @@ type Request struct {
 	unquoted   []byte      // values whose quoting held a backslash
 }
 
-// span is a stretch of the head. Offsets survive a move of the caller's buffer.
-type span struct{ start, end uint32 }
-
-func makeSpan(start, end int) span { return span{uint32(start), uint32(end)} }
-
-func (s span) len() int { return int(s.end - s.start) }
-
-// of gives the stretch, with no capacity beyond it: a hook that appends to a view
-// must not write over what follows.
-func (s span) of(head []byte) []byte { return head[s.start:s.end:s.end] }
-
-type field struct{ name, value span }
-
 // Reset forgets the request and every view of the caller's buffer.
 func (r *Request) Reset() {
 	clear(r.extensions)
 	clear(r.params)
 	*r = Request{
-		fields:     r.fields[:0],
+		message:    r.message.reset(),
 		extensions: r.extensions[:0],
 		params:     r.params[:0],
 		unquoted:   r.unquoted[:0],
@@ -59,24 +40,15 @@ func (r *Request) Parse(head []byte, lim *Limits) (n int, err error) {
 		return 0, r.err
 	}
 	limits := lim.resolve()
-	for r.state != scanDone {
-		lineEnd := min(limits.HeadBytes, r.lineStart+limits.LineBytes)
-		end := min(len(head), lineEnd)
-		if r.pos < end {
-			r.err = r.step(head[:end], limits.HeaderCount)
-		} else if r.pos >= lineEnd {
-			r.err = r.tooLong(limits)
-		} else {
-			return 0, nil
-		}
-		if r.err != nil {
-			return 0, r.err
-		}
+	if r.err = r.scanStart(head, &limits); r.err == nil {
+		r.err = r.scanFields(head, &limits)
 	}
-	if len(head) < r.pos {
+	if r.err != nil {
+		return 0, r.err
+	}
+	if !r.finish(head) {
 		return 0, nil
 	}
-	r.head = head[:r.pos:r.pos]
 	if r.host == (span{}) {
 		if r.err = r.findHost(); r.err != nil {
 			r.head = nil
@@ -84,22 +56,6 @@ func (r *Request) Parse(head []byte, lim *Limits) (n int, err error) {
 		}
 	}
 	return r.pos, nil
-}
-
-// Scanned is the number of bytes that Parse has looked at. After an error it is the
-// offset of the byte that caused it, or the length of the head when what is wrong
-// is something that the head lacks.
-func (r *Request) Scanned() int { return r.pos }
-
-func (r *Request) tooLong(limits Limits) *Error {
-	switch {
-	case r.state < scanLine:
-		return ErrTargetTooLong
-	case r.pos >= limits.HeadBytes:
-		return ErrHeadTooLarge
-	default:
-		return errLineTooLong
-	}
 }
 
 // findHost settles the host of a complete head (RFC 9112 section 3.2): Host must
@@ -124,13 +80,6 @@ func (r *Request) findHost() *Error {
 		r.host = r.authority
 	}
 	return nil
-}
-
-func (r *Request) view(s span) []byte {
-	if r.head == nil {
-		return nil
-	}
-	return s.of(r.head)
 }
 
 // Method is the method of the request line, case as sent.

@@ -1,7 +1,7 @@
 package handshake
 
 // scanState says which element the next byte belongs to. The states before scanLine
-// are those of the request line.
+// are those of the start line.
 type scanState uint8
 
 const (
@@ -14,7 +14,7 @@ const (
 	scanQuery
 	scanAsterisk // "*" is judged after the version, for the HTTP/2 preface
 	scanVersion
-	scanRequestLF
+	scanStartLF
 	scanLine // first byte of a header line
 	scanName
 	scanBlanks // between the colon and the value
@@ -24,34 +24,44 @@ const (
 	scanDone
 )
 
-// step scans one element, or what head holds of it, or settles from its first byte which
-// element it is. head goes beyond r.pos and ends where the bytes or the limits end.
-func (r *Request) step(head []byte, fieldLimit int) *Error {
-	switch r.state {
-	case scanMethod:
-		return r.scanMethod(head)
-	case scanTarget, scanScheme, scanSlashes, scanAuthority, scanPath, scanQuery, scanAsterisk:
-		return r.stepTarget(head)
-	case scanVersion:
-		return r.scanVersion(head)
-	case scanRequestLF, scanFieldLF:
-		return r.scanLF(head, scanLine)
-	case scanLine:
-		return r.scanLine(head, fieldLimit)
-	case scanName:
-		return r.scanName(head)
-	case scanBlanks:
-		r.pos = skip(head, r.pos, classBlank)
-		if r.pos < len(head) {
-			r.mark, r.state = r.pos, scanValue
-			r.fields[len(r.fields)-1].value = makeSpan(r.pos, r.pos)
+// An answer has its own states in the start line, up to the LF.
+const (
+	scanStatus = scanMethod // the version and the status
+	scanReason = scanTarget
+)
+
+// scanFields scans what head holds of the fields, one element at a time, once the start
+// line is done. What it finds wrong is told as a refusal; an answer has only the reason
+// of it.
+func (m *message) scanFields(head []byte, limits *Limits) (fault *Error) {
+	for m.state >= scanLine && m.state != scanDone && fault == nil {
+		line, tooLong := m.window(head, limits)
+		if line == nil {
+			if tooLong {
+				fault = m.tooLong(limits)
+			}
+			return fault
 		}
-		return nil
-	case scanValue:
-		return r.scanValue(head)
-	default:
-		return r.scanLF(head, scanDone)
+		switch m.state {
+		case scanLine:
+			fault = m.scanLine(line, limits.HeaderCount)
+		case scanName:
+			fault = m.scanName(line)
+		case scanBlanks:
+			m.pos = skip(line, m.pos, classBlank)
+			if m.pos < len(line) {
+				m.mark, m.state = m.pos, scanValue
+				m.fields[len(m.fields)-1].value = makeSpan(m.pos, m.pos)
+			}
+		case scanValue:
+			fault = m.scanValue(line)
+		case scanFieldLF:
+			fault = m.scanLF(line, scanLine)
+		default:
+			fault = m.scanLF(line, scanDone)
+		}
 	}
+	return fault
 }
 
 // skip gives the first offset from pos whose byte is not of class, or len(b).
@@ -62,76 +72,25 @@ func skip(b []byte, pos int, class uint8) int {
 	return pos
 }
 
-func (r *Request) scanMethod(head []byte) *Error {
-	end := skip(head, r.pos, classToken)
-	if end > maxMethodBytes {
-		r.pos = maxMethodBytes
-		return ErrMethodUnknown
-	}
-	r.pos = end
-	if end == len(head) {
-		return nil
-	}
-	if head[end] != ' ' || end == 0 {
-		return errMethodByte
-	}
-	r.method = makeSpan(0, end)
-	r.enter(scanTarget, end+1)
-	return nil
-}
-
 // enter moves on to an element that begins at pos.
-func (r *Request) enter(next scanState, pos int) {
-	r.state, r.pos, r.mark = next, pos, pos
-}
-
-// scanVersion reads HTTP-version, which is case-sensitive and has one digit on
-// either side of the point (RFC 9112 section 2.3). HTTP/1.0 is refused like HTTP/2.0,
-// because RFC 6455 section 4.2.1 asks for HTTP/1.1 or higher.
-func (r *Request) scanVersion(head []byte) *Error {
-	const prefix = "HTTP/"
-	for ; r.pos < len(head); r.pos++ {
-		c := head[r.pos]
-		switch i := r.pos - r.mark; {
-		case i < len(prefix) && c == prefix[i], i == 6 && c == '.':
-		case i == 5 && classOf[c]&classDigit != 0:
-			if c != '1' {
-				return ErrProtocolVersion
-			}
-		case i == 7 && classOf[c]&classDigit != 0:
-			if c == '0' {
-				return ErrProtocolVersion
-			}
-			if head[r.target.start] == '*' {
-				return errTargetForm
-			}
-		case i == 8 && c == '\r':
-			r.proto = makeSpan(r.mark, r.pos)
-			r.enter(scanRequestLF, r.pos+1)
-			return nil
-		case c == '\n':
-			return errBareLF
-		default:
-			return errVersionSyntax
-		}
-	}
-	return nil
+func (m *message) enter(next scanState, pos int) {
+	m.state, m.pos, m.mark = next, pos, pos
 }
 
 // scanLF reads the LF that a CR announced.
-func (r *Request) scanLF(head []byte, next scanState) *Error {
-	if head[r.pos] != '\n' {
+func (m *message) scanLF(head []byte, next scanState) *Error {
+	if head[m.pos] != '\n' {
 		return errBareCR
 	}
-	r.enter(next, r.pos+1)
-	r.lineStart = r.pos
+	m.enter(next, m.pos+1)
+	m.lineStart = m.pos
 	return nil
 }
 
-func (r *Request) scanLine(head []byte, fieldLimit int) *Error {
-	switch c := head[r.pos]; {
+func (m *message) scanLine(head []byte, fieldLimit int) *Error {
+	switch c := head[m.pos]; {
 	case c == '\r':
-		r.enter(scanHeadLF, r.pos+1)
+		m.enter(scanHeadLF, m.pos+1)
 		return nil
 	case c == '\n':
 		return errBareLF
@@ -139,22 +98,22 @@ func (r *Request) scanLine(head []byte, fieldLimit int) *Error {
 		return errFolded
 	case classOf[c]&classToken == 0:
 		return errFieldName
-	case len(r.fields) >= fieldLimit:
+	case len(m.fields) >= fieldLimit:
 		return errTooManyFields
 	}
-	r.state = scanName
+	m.state = scanName
 	return nil
 }
 
-func (r *Request) scanName(head []byte) *Error {
-	r.pos = skip(head, r.pos, classToken)
-	if r.pos == len(head) {
+func (m *message) scanName(head []byte) *Error {
+	m.pos = skip(head, m.pos, classToken)
+	if m.pos == len(head) {
 		return nil
 	}
-	switch head[r.pos] {
+	switch head[m.pos] {
 	case ':':
-		r.fields = append(r.fields, field{name: makeSpan(r.mark, r.pos)})
-		r.enter(scanBlanks, r.pos+1)
+		m.fields = append(m.fields, field{name: makeSpan(m.mark, m.pos)})
+		m.enter(scanBlanks, m.pos+1)
 		return nil
 	case ' ', '\t':
 		return errBlankInName
@@ -170,19 +129,19 @@ func (r *Request) scanName(head []byte) *Error {
 // scanValue reads runs of visible bytes and of blanks in turn. The value is extended
 // by each visible run, so blanks before the CR never belong to it and nobody has to
 // walk back over them.
-func (r *Request) scanValue(head []byte) *Error {
-	value := &r.fields[len(r.fields)-1].value
+func (m *message) scanValue(head []byte) *Error {
+	value := &m.fields[len(m.fields)-1].value
 	for {
-		if end := skip(head, r.pos, classValue); end > r.pos {
-			r.pos, value.end = end, uint32(end)
+		if end := skip(head, m.pos, classValue); end > m.pos {
+			m.pos, value.end = end, uint32(end)
 		}
-		r.pos = skip(head, r.pos, classBlank)
-		if r.pos == len(head) {
+		m.pos = skip(head, m.pos, classBlank)
+		if m.pos == len(head) {
 			return nil
 		}
-		switch c := head[r.pos]; {
+		switch c := head[m.pos]; {
 		case c == '\r':
-			r.enter(scanFieldLF, r.pos+1)
+			m.enter(scanFieldLF, m.pos+1)
 			return nil
 		case c == '\n':
 			return errBareLF
