@@ -38,7 +38,30 @@ func parseServe(args []string, stderr io.Writer) (*serveConfig, error) {
 		return nil, errUsage
 	}
 	config.server.Events = events()
+	if wrong := config.checkProcs(); wrong != "" {
+		fmt.Fprintln(stderr, "wsloop serve:", wrong)
+		return nil, errUsage
+	}
 	return config, nil
+}
+
+// checkProcs says what is wrong with -procs, if anything, and sets the loops that each process has by default.
+func (c *serveConfig) checkProcs() (wrong string) {
+	switch {
+	case c.stats < 0:
+		return "-stats is negative"
+	case c.procs < 0:
+		return "-procs is negative"
+	case c.procs == 0:
+		return ""
+	case c.unix != "":
+		return "-procs shares a TCP port between processes, and a Unix socket cannot be shared: leave out -procs or -unix"
+	case c.mode == "broadcast":
+		return "-mode broadcast reaches the connections of one process only: leave out -procs"
+	case c.server.Loops == 0:
+		c.server.Loops = 1
+	}
+	return ""
 }
 
 // addFlags are what the server does and where.
@@ -57,7 +80,9 @@ func (c *serveConfig) addFlags(flags *flag.FlagSet) {
 			s.Subprotocols = append(s.Subprotocols, name)
 			return nil
 		})
-	flags.IntVar(&s.Loops, "loops", 0, "number of event loops (default one per processor)")
+	flags.IntVar(&c.procs, "procs", 0, "`number` of processes that share the port, each with its own limits (default none: this process serves)")
+	flags.DurationVar(&c.stats, "stats", 0, "time between two lines of statistics (default none)")
+	flags.IntVar(&s.Loops, "loops", 0, "number of event loops (default one per processor, with -procs one per process)")
 	flags.IntVar(&s.Workers, "workers", 0, "goroutines that run callbacks at once (default none: the loops run them)")
 	flags.BoolVar(&s.ReusePort, "reuseport", false, "one listener per loop by SO_REUSEPORT")
 	flags.DurationVar(&c.drain, "drain", 10*time.Second, "time that connections get to close after SIGTERM or Ctrl-C")

@@ -20,12 +20,20 @@ type serveConfig struct {
 	mode   string
 	unix   string
 	drain  time.Duration
+	procs  int           // processes to serve in; 0 for this one
+	stats  time.Duration // between two lines of statistics; 0 for none
 }
 
 func serve(args []string, stdout, stderr io.Writer) error {
 	config, err := parseServe(args, stderr)
 	if err != nil {
 		return err
+	}
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
+	defer signal.Stop(signals)
+	if config.procs > 0 {
+		return serveProcs(config, args, signals, stdout, stderr)
 	}
 	config.server.Drain.Progress = func(left int) { fmt.Fprintf(stdout, "wsloop: %d connections left\n", left) }
 	network, address := "tcp", config.server.Addr
@@ -36,14 +44,14 @@ func serve(args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
-	defer signal.Stop(signals)
 	announce(stdout, config, listeners[0].Addr())
+	if most := config.server.MaxConnections; most != engine.Unlimited {
+		fmt.Fprintf(stdout, "wsloop: at most %d connections\n", most)
+	}
 	return serveUntil(signals, config, listeners, stdout)
 }
 
-// announce prints where the server is, and what it takes. The last host:port of the first line is its
+// announce prints where the server is. The last host:port of the first line is its
 // address, which scripts rely on.
 func announce(w io.Writer, c *serveConfig, addr net.Addr) {
 	if addr.Network() == "unix" {
@@ -52,35 +60,48 @@ func announce(w io.Writer, c *serveConfig, addr net.Addr) {
 		fmt.Fprintf(w, "wsloop: %s on ws://%s/\n", c.mode, addr)
 		fmt.Fprintf(w, "wsloop: open http://%s/ in a browser to try it, stop with Ctrl-C\n", addr)
 	}
-	if most := c.server.MaxConnections; most != engine.Unlimited {
-		fmt.Fprintf(w, "wsloop: at most %d connections\n", most)
-	}
 }
 
 // serveUntil serves until a signal, and then drains; a second signal ends the drain.
 func serveUntil(signals <-chan os.Signal, config *serveConfig, listeners []net.Listener, stdout io.Writer) error {
 	served := make(chan error, 1)
 	go func() { served <- config.server.Serve(listeners...) }()
-	select {
-	case err := <-served:
-		return err
-	case s := <-signals:
-		fmt.Fprintf(stdout, "wsloop: %v: closing %d connections\n", s, config.server.Stats().Connections)
+	ticks, stop := every(config.stats)
+	defer stop()
+	for {
+		select {
+		case err := <-served:
+			return err
+		case <-ticks:
+			printStats(stdout, config.server.Stats())
+		case s := <-signals:
+			fmt.Fprintf(stdout, "wsloop: %v: closing %d connections\n", s, config.server.Stats().Connections)
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			go func() {
+				<-signals
+				cancel()
+			}()
+			return config.shutDown(ctx, served)
+		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), config.drain)
+}
+
+// shutDown drains for the time of -drain at most, and waits for the end of Serve, which served tells. ctx ends on a
+// second signal.
+func (c *serveConfig) shutDown(ctx context.Context, served <-chan error) error {
+	ctx, cancel := context.WithTimeout(ctx, c.drain)
 	defer cancel()
-	go func() {
-		<-signals
-		cancel()
-	}()
-	switch err := config.server.Shutdown(ctx); {
+	switch err := c.server.Shutdown(ctx); {
 	case errors.Is(err, context.Canceled):
-		return errors.New("second signal: connections cut off")
+		return errSecondSignal
 	case err != nil:
-		return fmt.Errorf("drain: connections cut off after %v", config.drain)
+		return fmt.Errorf("drain: connections cut off after %v", c.drain)
 	}
 	if err := <-served; !errors.Is(err, engine.ErrServerClosed) {
 		return err
 	}
 	return nil
 }
+
+var errSecondSignal = errors.New("second signal: connections cut off")

@@ -42,6 +42,13 @@ func TestArgumentsW94(t *testing.T) {
 		{"serve -overflow drop-all", 2, "", "there is no such policy"},
 		{"serve -on-rate drop-oldest", 2, "", "-on-rate"},
 		{"serve -drain-code x", 2, "", "-drain-code"},
+		{"serve -procs some", 2, "", "-procs"},
+		{"serve -procs -1", 2, "", "-procs is negative"},
+		{"serve -procs 2 -unix s", 2, "", "a Unix socket cannot be shared"},
+		{"serve -procs 2 -mode broadcast", 2, "", "-mode broadcast reaches the connections of one process only"},
+		{"serve -procs 2 -addr localhost:0 -loops -1", 1, "", "Server.Loops: is negative"},
+		{"serve -procs 2 -addr nonsense", 1, "", "nonsense"},
+		{"serve -stats -1s", 2, "", "-stats is negative"},
 		{"serve -addr localhost:0 -drain-code 1000", 1, "", "Server.Drain.Code: "},
 		{"serve -addr localhost:0 -idle-timeout -1s", 1, "", "Server.IdleTimeout: is negative"},
 		{"serve -addr localhost:0 -max-memory 5", 1, "", "Server.MaxMemoryBytes: "},
@@ -71,7 +78,7 @@ func TestPortInUseW92(t *testing.T) {
 func TestFlags(t *testing.T) {
 	c, err := parseServe(strings.Fields("-addr a:1 -mode discard -origin https://a -origin https://b -subprotocol x -subprotocol y "+
 		"-loops 3 -reuseport -max-message 4 -max-fragments 5 -max-head 6 -max-header-line 7 -max-headers 8 -max-buffered 9 "+
-		"-handshake-timeout 10s -close-timeout 11s -drain 12s -unix p"), io.Discard)
+		"-handshake-timeout 10s -close-timeout 11s -drain 12s -unix p -stats 13s"), io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,6 +86,7 @@ func TestFlags(t *testing.T) {
 	got := []any{
 		s.Addr, c.mode, s.Origins, s.Subprotocols, s.Loops, s.ReusePort, s.MaxMessageBytes, s.MaxFragments, s.MaxHeadBytes,
 		s.MaxHeaderLine, s.MaxHeaders, s.MaxBufferedBytes, s.HandshakeTimeout, s.CloseTimeout, c.drain, c.unix,
+		c.stats,
 	}
 	want := []any{
 		"a:1", "discard",
@@ -86,6 +94,7 @@ func TestFlags(t *testing.T) {
 		[]string{"x", "y"},
 		3, true, int64(4), 5, 6,
 		7, 8, 9, 10 * time.Second, 11 * time.Second, 12 * time.Second, "p",
+		13 * time.Second,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
@@ -96,6 +105,11 @@ func TestFlags(t *testing.T) {
 	}
 	if c, err = parseServe(nil, io.Discard); err != nil || c.server.MaxMessageBytes != engine.DefaultMaxMessageBytes || c.mode != "echo" {
 		t.Errorf("no flags: %+v, %v", c, err)
+	}
+	for args, loops := range map[string]int{"": 0, "-procs 2": 1, "-procs 2 -loops 3": 3} {
+		if c, err = parseServe(strings.Fields(args), io.Discard); err != nil || c.server.Loops != loops {
+			t.Errorf("%s: %d loops, want %d; %v", args, c.server.Loops, loops, err)
+		}
 	}
 	for _, name := range modeNames {
 		if modes[name] == nil {
