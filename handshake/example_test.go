@@ -40,6 +40,38 @@ func Example() {
 	// HTTP/1.1 101 Switching Protocols
 }
 
+// A client prepares its request once, sends it with a key of its own for each connection,
+// and checks the answer. What follows the head are frames.
+func ExamplePrepare() {
+	prepared, err := handshake.Prepare(handshake.Opening{Target: "/chat", Host: "server.example.com", Subprotocols: []string{"chat"}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	key := handshake.NewKey([16]byte([]byte("the sample nonce"))) // from crypto/rand in earnest
+	request := prepared.Append(nil, &key)
+	fmt.Printf("%.18s\n", request)
+
+	received := []byte("HTTP/1.1 101 Switching Protocols\r\n" +
+		"Upgrade: websocket\r\n" +
+		"Connection: Upgrade\r\n" +
+		"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n" +
+		"Sec-WebSocket-Protocol: chat\r\n" +
+		"\r\n" +
+		"frames")
+	var answer handshake.Answer
+	n, err := answer.Parse(received, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	subprotocol, err := prepared.Check(&answer, &key)
+	fmt.Printf("subprotocol %s, error %v, %q follows\n", subprotocol, err, received[n:])
+	// Output:
+	// GET /chat HTTP/1.1
+	// subprotocol chat, error <nil>, "frames" follows
+}
+
 // A hook looks at the request before the 101 and may refuse it.
 func ExampleResponse() {
 	hook := func(r *handshake.Request, w *handshake.Response) {
