@@ -46,7 +46,7 @@ func (l *loop) place(fd int) {
 		l.open(fd)
 		return
 	}
-	if !to.hand(fd) {
+	if !to.hand(arrival{fd: fd}) {
 		to.count.Add(-1)
 		l.kernel.close(fd)
 	}

@@ -27,6 +27,7 @@ const (
 	connWriteClosed                       // CloseWrite was called
 	connDead                              // Close was called; Closed follows in this turn
 	connAgain                             // stands in loop.rests
+	connConnecting                        // dialed, and not connected yet
 )
 
 // extra is what a connection owns only while it has bytes that could not move on.
@@ -47,8 +48,20 @@ func (l *loop) lookup(t Token) *conn {
 	return c
 }
 
-// open gives the descriptor a slot, watches it and tells the handler.
+// open takes an accepted descriptor in, watches it and tells the handler.
 func (l *loop) open(fd int) {
+	t, c := l.occupy(fd)
+	c.interest = interestRead
+	if errno := l.mechanism.add(fd, t, interestRead); errno != 0 {
+		l.driver.stats.AcceptErrors.Add(1)
+		l.release(c, t.Slot())
+		return
+	}
+	l.handler.Open(t)
+}
+
+// occupy gives the descriptor a slot.
+func (l *loop) occupy(fd int) (Token, *conn) {
 	slot := l.freeSlot
 	if slot != noSlot {
 		l.freeSlot = uint32(l.conns.At(slot).fd.Load())
@@ -60,14 +73,8 @@ func (l *loop) open(fd int) {
 	}
 	c := l.conns.At(slot)
 	c.fd.Store(int32(fd))
-	c.flags, c.interest, c.extra = 0, interestRead, 0
-	t := MakeToken(slot, c.generation.Load())
-	if errno := l.mechanism.add(fd, t, interestRead); errno != 0 {
-		l.driver.stats.AcceptErrors.Add(1)
-		l.release(c, slot)
-		return
-	}
-	l.handler.Open(t)
+	c.flags, c.interest, c.extra = 0, 0, 0
+	return MakeToken(slot, c.generation.Load()), c
 }
 
 // release closes the descriptor and gives the slot up. The generation is raised
@@ -89,6 +96,11 @@ func (l *loop) release(c *conn, slot uint32) {
 // others had theirs.
 func (l *loop) readable(t Token, c *conn) {
 	n, errno := l.kernel.read(int(c.fd.Load()), l.buffer)
+	l.received(t, c, n, errno)
+}
+
+// received is what a read of the socket brought: n bytes of the loop's buffer, the end or an error.
+func (l *loop) received(t Token, c *conn, n int, errno syscall.Errno) {
 	switch {
 	case errno == syscall.EAGAIN || errno == syscall.EINTR:
 	case errno != 0:
@@ -108,10 +120,12 @@ func (l *loop) present(t Token, c *conn, b []byte) {
 	if consumed >= len(b) || c.flags&connDead != 0 {
 		return
 	}
-	x := l.extra(c)
-	x.rest = append(l.buffers.Get(len(b)-consumed), b[consumed:]...)
+	l.keep(c, b[consumed:])
 	l.presentLater(t, c)
 }
+
+// keep copies what the handler has not consumed.
+func (l *loop) keep(c *conn, b []byte) { l.extra(c).rest = append(l.buffers.Get(len(b)), b...) }
 
 // presentLater lists the connection for the next turn, once however often it is
 // paused and resumed meanwhile.
@@ -208,7 +222,7 @@ func (l *loop) watch(t Token, c *conn, to interest) {
 // Write implements Loop.
 func (l *loop) Write(t Token, b []byte) error {
 	c := l.lookup(t)
-	if c == nil || c.flags&connWriteClosed != 0 {
+	if c == nil || c.flags&(connWriteClosed|connConnecting) != 0 {
 		return ErrClosed
 	}
 	sent := 0
@@ -231,7 +245,7 @@ func (l *loop) Write(t Token, b []byte) error {
 // Writev implements Loop.
 func (l *loop) Writev(t Token, vec [][]byte) error {
 	c := l.lookup(t)
-	if c == nil || c.flags&connWriteClosed != 0 {
+	if c == nil || c.flags&(connWriteClosed|connConnecting) != 0 {
 		return ErrClosed
 	}
 	for l.pending(c) == 0 && len(vec) > 0 {
@@ -279,7 +293,7 @@ func (l *loop) wrote(t Token, errno syscall.Errno) bool {
 // CloseWrite implements Loop.
 func (l *loop) CloseWrite(t Token) {
 	c := l.lookup(t)
-	if c == nil || c.flags&connWriteClosed != 0 {
+	if c == nil || c.flags&(connWriteClosed|connConnecting) != 0 {
 		return
 	}
 	c.flags |= connWriteClosed

@@ -11,7 +11,9 @@
 //
 //   - The methods of one Handler are called on its loop's goroutine, never
 //     concurrently. For one connection they come in the order Open, any of Data,
-//     EOF, Progress and Drained, then Closed exactly once and last.
+//     EOF, Progress and Drained, then Closed exactly once and last. Of one that a Dialer
+//     opens, Dialing and Connected come in place of Open; Closed alone follows
+//     Dialing when it cannot be made.
 //   - Bytes come in order, and none twice. What Data does not consume is presented
 //     again, on a later turn, before newer bytes.
 //   - Bytes written are sent in order. What the socket does not take waits in a

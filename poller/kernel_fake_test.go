@@ -4,6 +4,7 @@ package poller
 
 import (
 	"math/rand/v2"
+	"net/netip"
 	"syscall"
 )
 
@@ -11,11 +12,15 @@ import (
 // whose function is nil passes through. It counts what must happen exactly once.
 type faultKernel struct {
 	kernel
-	onAccept func(listener int) (int, syscall.Errno)
-	onRead   func(fd int, b []byte) (int, syscall.Errno)
-	onWrite  func(fd int, b []byte) (int, syscall.Errno)
-	onWritev func(fd int, vec [][]byte) (int, syscall.Errno)
-	onSocket func(fd int) (SocketState, syscall.Errno)
+	onAccept     func(listener int) (int, syscall.Errno)
+	onDescriptor func(to target) (int, syscall.Errno) // socket
+	onBind       func(fd int) syscall.Errno
+	onConnect    func(fd int, to target) syscall.Errno
+	onLocalAddr  func(fd int) (netip.AddrPort, syscall.Errno)
+	onRead       func(fd int, b []byte) (int, syscall.Errno)
+	onWrite      func(fd int, b []byte) (int, syscall.Errno)
+	onWritev     func(fd int, vec [][]byte) (int, syscall.Errno)
+	onSocket     func(fd int) (SocketState, syscall.Errno)
 	// onClose runs after the descriptor was closed, as close(2) reports errors.
 	onClose func(fd int) syscall.Errno
 
@@ -37,6 +42,39 @@ func (k *faultKernel) accept(listener int) (int, syscall.Errno) {
 		k.opens[fd]++
 	}
 	return fd, errno
+}
+
+func (k *faultKernel) socket(to target) (int, syscall.Errno) {
+	socket := k.kernel.socket
+	if k.onDescriptor != nil {
+		socket = k.onDescriptor
+	}
+	fd, errno := socket(to)
+	if errno == 0 {
+		k.opens[fd]++
+	}
+	return fd, errno
+}
+
+func (k *faultKernel) bind(fd int, local netip.AddrPort) syscall.Errno {
+	if k.onBind != nil {
+		return k.onBind(fd)
+	}
+	return k.kernel.bind(fd, local)
+}
+
+func (k *faultKernel) connect(fd int, to target) syscall.Errno {
+	if k.onConnect != nil {
+		return k.onConnect(fd, to)
+	}
+	return k.kernel.connect(fd, to)
+}
+
+func (k *faultKernel) localAddr(fd int) (netip.AddrPort, syscall.Errno) {
+	if k.onLocalAddr != nil {
+		return k.onLocalAddr(fd)
+	}
+	return k.kernel.localAddr(fd)
 }
 
 func (k *faultKernel) read(fd int, b []byte) (int, syscall.Errno) {

@@ -25,6 +25,14 @@ type death struct {
 	err   error
 }
 
+// arrival is a descriptor on its way to its loop: accepted by another one, or dialed by any
+// goroutine.
+type arrival struct {
+	fd     int
+	dialed bool
+	tag    any
+}
+
 // loop is one event loop of the native driver. Only its goroutine touches it,
 // but for the last group of fields.
 type loop struct {
@@ -58,8 +66,8 @@ type loop struct {
 	woken    atomic.Bool  // a turn was asked for
 	sleeping atomic.Bool  // the loop may be waiting: ending the wait takes a system call
 	mu       sync.Mutex   // guards what follows
-	handed   []int        // accepted descriptors from other loops
-	closed   bool         // the mechanism is closed
+	handed   []arrival
+	closed   bool // the mechanism is closed
 }
 
 var _ Loop = (*loop)(nil)
@@ -157,6 +165,10 @@ func (l *loop) dispatch(ev *event) {
 	if c == nil {
 		return
 	}
+	if c.flags&connConnecting != 0 {
+		l.connecting(t, c, ev.ready)
+		return
+	}
 	if ev.ready&(readyRead|readyHangup) != 0 {
 		switch {
 		case c.flags&(connPaused|connEOF) == 0:
@@ -211,12 +223,12 @@ func (l *loop) Wake() {
 	}
 }
 
-// hand gives the loop a descriptor that another loop accepted, unless it is shut.
-func (l *loop) hand(fd int) (taken bool) {
+// hand gives the loop a descriptor, unless it is shut.
+func (l *loop) hand(a arrival) (taken bool) {
 	l.mu.Lock()
 	taken = !l.closed
 	if taken {
-		l.handed = append(l.handed, fd)
+		l.handed = append(l.handed, a)
 	}
 	l.mu.Unlock()
 	if taken {
@@ -225,15 +237,19 @@ func (l *loop) hand(fd int) (taken bool) {
 	return taken
 }
 
-// takeHanded opens what other loops handed over, and notices the driver's
+// takeHanded opens what was handed over, and notices the driver's
 // orders, which come with a wake.
 func (l *loop) takeHanded() {
 	l.mu.Lock()
 	handed := l.handed
 	l.handed = nil
 	l.mu.Unlock()
-	for _, fd := range handed {
-		l.open(fd)
+	for _, a := range handed {
+		if a.dialed {
+			l.startDialed(a)
+		} else {
+			l.open(a.fd)
+		}
 	}
 	if l.driver.refusing.Load() {
 		l.closeListeners()
@@ -243,15 +259,14 @@ func (l *loop) takeHanded() {
 // shut closes everything, when the driver stops.
 func (l *loop) shut() {
 	l.closeListeners()
-	l.mu.Lock()
-	l.closed = true
-	handed := l.handed
-	l.mechanism.close()
-	l.mu.Unlock()
-	for _, fd := range handed {
-		l.kernel.close(fd)
-		l.count.Add(-1)
+	for _, a := range l.refuse() {
+		if a.dialed {
+			l.startDialed(a) // the handler is owed its end
+		} else {
+			l.discard(a)
+		}
 	}
+	l.mechanism.close()
 	for slot := range l.usedSlots {
 		c := l.conns.At(slot)
 		l.Close(MakeToken(slot, c.generation.Load()), ErrStopped)
@@ -260,4 +275,21 @@ func (l *loop) shut() {
 	l.handler.Flush()
 	l.bury()
 	l.buffers.Empty()
+}
+
+// refuse has the loop take no descriptors and no wakes any more. It returns those that were
+// handed to it.
+func (l *loop) refuse() []arrival {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+	handed := l.handed
+	l.handed = nil
+	return handed
+}
+
+// discard closes a descriptor that the handler was not told of.
+func (l *loop) discard(a arrival) {
+	l.kernel.close(a.fd)
+	l.count.Add(-1)
 }

@@ -118,9 +118,7 @@ func prepareListener(fd int, ln net.Listener) error {
 	if _, ok := ln.(*net.UnixListener); ok {
 		return nil
 	}
-	// A socket without these options is served all the same.
-	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
-	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
+	setTCPOptions(fd)
 	return nil
 }
 
@@ -158,6 +156,9 @@ func (d *Native) Stop() {
 	}
 	for _, l := range d.loops {
 		l.closeListeners()
+		for _, a := range l.refuse() {
+			l.discard(a)
+		}
 		l.mechanism.close()
 	}
 }

@@ -22,6 +22,11 @@ type Native struct{ ListenerDriver }
 // NewNative returns ErrUnsupported.
 func NewNative(Options) (*Native, error) { return nil, ErrUnsupported }
 
+var _ Dialer = (*Native)(nil)
+
+// Dial returns ErrUnsupported.
+func (*Native) Dial(*Dial) error { return ErrUnsupported }
+
 // Listen returns ErrUnsupported.
 func Listen(context.Context, string, string, int) ([]net.Listener, error) {
 	return nil, ErrUnsupported

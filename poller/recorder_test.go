@@ -21,9 +21,11 @@ type recorder struct {
 	flushes     int
 	ticks       int
 
-	onData     func(t Token, b []byte) int
-	onProgress func(t Token, pending int)
-	onFlush    func()
+	onDialing   func(t Token)
+	onConnected func(t Token)
+	onData      func(t Token, b []byte) int
+	onProgress  func(t Token, pending int)
+	onFlush     func()
 }
 
 var _ Handler = (*recorder)(nil)
@@ -40,9 +42,17 @@ func (r *recorder) Open(t Token) { r.opened = append(r.opened, t) }
 func (r *recorder) Dialing(t Token, tag any) {
 	r.opened = append(r.opened, t)
 	r.tags[t] = tag
+	if r.onDialing != nil {
+		r.onDialing(t)
+	}
 }
 
-func (r *recorder) Connected(t Token) { r.connected[t]++ }
+func (r *recorder) Connected(t Token) {
+	r.connected[t]++
+	if r.onConnected != nil {
+		r.onConnected(t)
+	}
+}
 
 func (r *recorder) Data(t Token, b []byte) int {
 	if r.onData != nil {

@@ -12,7 +12,10 @@ import (
 // remoteAddr is the peer of a TCP socket. A Unix socket's peer has no address, and
 // the result is then the zero AddrPort.
 func remoteAddr(fd int) (netip.AddrPort, syscall.Errno) {
-	sa, err := unix.Getpeername(fd)
+	return addrPortOf(unix.Getpeername(fd))
+}
+
+func addrPortOf(sa unix.Sockaddr, err error) (netip.AddrPort, syscall.Errno) {
 	if err != nil {
 		return netip.AddrPort{}, errnoOf(err)
 	}

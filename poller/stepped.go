@@ -85,6 +85,9 @@ func (d *Stepped) Done(i int) bool { return d.native.loops[i].closed }
 // NextTick is when a loop that waits takes a turn all the same.
 func (d *Stepped) NextTick(i int) time.Duration { return d.native.loops[i].nextTick }
 
+// Dial is that of Dialer.
+func (d *Stepped) Dial(order *Dial) error { return d.native.Dial(order) }
+
 // StopAccepting is that of Driver.
 func (d *Stepped) StopAccepting() { d.native.StopAccepting() }
 
@@ -137,6 +140,14 @@ type steppedKernel struct {
 var _ kernel = steppedKernel{}
 
 func (s steppedKernel) accept(listener int) (int, syscall.Errno) { return s.k.Accept(listener) }
+
+func (s steppedKernel) socket(to target) (int, syscall.Errno) { return s.k.Socket(to) }
+
+func (s steppedKernel) bind(fd int, local netip.AddrPort) syscall.Errno { return s.k.Bind(fd, local) }
+
+func (s steppedKernel) connect(fd int, to target) syscall.Errno { return s.k.Connect(fd, to) }
+
+func (s steppedKernel) localAddr(fd int) (netip.AddrPort, syscall.Errno) { return s.k.LocalAddr(fd) }
 
 func (s steppedKernel) read(fd int, b []byte) (int, syscall.Errno) { return s.k.Read(fd, b) }
 

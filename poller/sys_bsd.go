@@ -16,7 +16,7 @@ const maxVec = 64
 
 // systemKernel is the kernel of this machine. macOS offers system calls only
 // through its C library, so the scheduler hears of each.
-type systemKernel struct{}
+type systemKernel struct{ dialKernel }
 
 func newKernel() kernel { return systemKernel{} }
 
@@ -32,6 +32,27 @@ func (systemKernel) accept(listener int) (int, syscall.Errno) {
 	}
 	return fd, 0
 }
+
+// newSocket holds off fork until the socket is close-on-exec.
+func newSocket(domain int) (int, error) {
+	syscall.ForkLock.RLock()
+	fd, err := unix.Socket(domain, unix.SOCK_STREAM, 0)
+	if err == nil {
+		unix.CloseOnExec(fd)
+	}
+	syscall.ForkLock.RUnlock()
+	if err != nil {
+		return -1, err
+	}
+	if err := unix.SetNonblock(fd, true); err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+// choosePortLate does nothing: bind chooses the port here.
+func choosePortLate(int) {}
 
 func (systemKernel) read(fd int, b []byte) (int, syscall.Errno) { return result(unix.Read(fd, b)) }
 

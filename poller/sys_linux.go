@@ -18,11 +18,22 @@ const maxVec = 64
 // systemKernel is the kernel of this machine. It is one per loop: the vector and
 // its header are scratch space.
 type systemKernel struct {
+	dialKernel
 	vec [maxVec]unix.Iovec
 	msg unix.Msghdr
 }
 
 func newKernel() kernel { return new(systemKernel) }
+
+func newSocket(domain int) (int, error) {
+	return unix.Socket(domain, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+}
+
+// choosePortLate has bind take an address alone. The port is chosen by connect, which knows the
+// target, and so can be one that is in use towards another.
+func choosePortLate(fd int) {
+	_ = unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
+}
 
 func (k *systemKernel) accept(listener int) (int, syscall.Errno) {
 	fd, _, errno := syscall.RawSyscall6(unix.SYS_ACCEPT4, uintptr(listener), 0, 0,

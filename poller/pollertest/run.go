@@ -67,6 +67,17 @@ func Run(t *testing.T, newDriver func(t testing.TB, loops int) poller.ListenerDr
 		{"StopClosesAll", testStopClosesAll},
 		{"StopBeforeServe", testStopBeforeServe},
 
+		{"DialConnects", testDialConnects},
+		{"DialRefused", testDialRefused},
+		{"DialClosedWhileConnecting", testDialClosedWhileConnecting},
+		{"DialPausedWhileConnecting", testDialPausedWhileConnecting},
+		{"DialManyAtOnce", testDialManyAtOnce},
+		{"DialFromAddress", testDialFromAddress},
+		{"DialUnix", testDialUnix},
+		{"DialOnTheLoop", testDialOnTheLoop},
+		{"DialAfterStopAccepting", testDialAfterStopAccepting},
+		{"DialWhileStopping", testDialWhileStopping},
+
 		{"FloodersShareTurns", testFloodersShareTurns},
 		{"BalanceOverLoops", testBalanceOverLoops},
 	} {

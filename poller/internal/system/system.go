@@ -67,9 +67,21 @@ type SocketState struct {
 	RTT    time.Duration // 0 if the system does not tell
 }
 
+// A Target is what a socket connects to: a Unix socket's path or, if it is empty, a TCP address, which is
+// no IPv4 address in IPv6 form.
+type Target struct {
+	Addr netip.AddrPort
+	Path string
+}
+
 // A Kernel is the system calls on sockets, none of which waits.
 type Kernel interface {
 	Accept(listener int) (fd int, errno syscall.Errno)
+	Socket(to Target) (fd int, errno syscall.Errno)
+	Bind(fd int, local netip.AddrPort) syscall.Errno
+	// Connect gives EINPROGRESS when the connection is being made.
+	Connect(fd int, to Target) syscall.Errno
+	LocalAddr(fd int) (netip.AddrPort, syscall.Errno)
 	Read(fd int, b []byte) (n int, errno syscall.Errno)
 	Write(fd int, b []byte) (n int, errno syscall.Errno)
 	Writev(fd int, vec [][]byte) (n int, errno syscall.Errno)
