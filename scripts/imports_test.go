@@ -36,6 +36,7 @@ var allowed = []rule{
 	{"wstest", []string{module + "/codec", module + "/engine", module + "/poller/sim"}, "a user of the public API like any other"},
 	{"cmd/wsloop", []string{module + "/codec", module + "/handshake", module + "/engine"}, "a user of the public API like any other"},
 	{"cmd/wsloop/internal/hdr", nil, "a leaf: durations and counters"},
+	{"cmd/wsloop/internal/report", []string{module + "/cmd/wsloop/internal/hdr"}, "reads and writes figures; knows nothing of connections"},
 	{"scripts", nil, "tests only"},
 	{"scripts/bench/slow", []string{module + "/codec", module + "/engine"}, "a user of the public API like any other"},
 }

@@ -7,19 +7,23 @@ import (
 	"time"
 )
 
+// How values are cut into buckets, for those who write that down.
+const (
+	PerPower = 1 << bucketBits // buckets of a power of two
+	Powers   = 64 - bucketBits // of a positive int64, all values below 64 being the first
+)
+
 const (
 	bucketBits = 6
-	perPower   = 1 << bucketBits      // buckets of a power of two
-	powers     = 64 - bucketBits      // of a positive int64, all values below 64 being the first
-	buckets    = powers * perPower    // all of them
 	valueBits  = bucketBits + 1       // of a value that tell its bucket
-	errorShare = 1.0 / (2 * perPower) // the greatest distance of a value to the middle of its bucket
+	buckets    = Powers * PerPower    // all of them
+	errorShare = 1.0 / (2 * PerPower) // the greatest distance of a value to the middle of its bucket
 )
 
 // Histogram counts durations. The zero value is empty and ready; nil reads as empty. It must not be
 // copied once it was used, and is for one goroutine at a time.
 type Histogram struct {
-	counts   [powers]*[perPower]uint64
+	counts   [Powers]*[PerPower]uint64
 	count    uint64
 	min, max uint64  // nanoseconds; meaningless while count is 0
 	sum      float64 // nanoseconds
@@ -161,7 +165,7 @@ func (h *Histogram) all() iter.Seq2[int, uint64] {
 				continue
 			}
 			for i, n := range counts {
-				if n > 0 && !yield(power*perPower+i, n) {
+				if n > 0 && !yield(power*PerPower+i, n) {
 					return
 				}
 			}
@@ -175,9 +179,9 @@ func (h *Histogram) middle(i int) uint64 {
 	return min(max(low+(width-1)/2, h.min), h.max)
 }
 
-func (h *Histogram) power(power int) *[perPower]uint64 {
+func (h *Histogram) power(power int) *[PerPower]uint64 {
 	if h.counts[power] == nil {
-		h.counts[power] = new([perPower]uint64)
+		h.counts[power] = new([PerPower]uint64)
 	}
 	return h.counts[power]
 }
@@ -194,18 +198,18 @@ func (h *Histogram) widen(least, greatest uint64) {
 
 // bucketOf returns where a value is counted.
 func bucketOf(v uint64) (power, i int) {
-	if v < perPower {
+	if v < PerPower {
 		return 0, int(v)
 	}
 	shift := bits.Len64(v) - valueBits
-	return shift + 1, int(v>>shift) - perPower
+	return shift + 1, int(v>>shift) - PerPower
 }
 
 // bounds returns the least value of a bucket, and how many values it holds.
 func bounds(bucket int) (low, width uint64) {
-	power, i := bucket/perPower, uint64(bucket%perPower)
+	power, i := bucket/PerPower, uint64(bucket%PerPower)
 	if power == 0 {
 		return i, 1
 	}
-	return (perPower + i) << (power - 1), 1 << (power - 1)
+	return (PerPower + i) << (power - 1), 1 << (power - 1)
 }

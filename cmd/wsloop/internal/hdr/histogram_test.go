@@ -19,8 +19,8 @@ func TestBucketsMeet(t *testing.T) {
 		}
 		for _, v := range []uint64{low, low + width/2, low + width - 1} {
 			power, at := bucketOf(v)
-			if power*perPower+at != i {
-				t.Fatalf("%d is in bucket %d, want %d", v, power*perPower+at, i)
+			if power*PerPower+at != i {
+				t.Fatalf("%d is in bucket %d, want %d", v, power*PerPower+at, i)
 			}
 		}
 		next = low + width

@@ -95,7 +95,7 @@ func (h *Histogram) fill(pairs []uint64) error {
 		if first < 0 {
 			first = at
 		}
-		h.power(at / perPower)[at%perPower] = n
+		h.power(at / PerPower)[at%PerPower] = n
 	}
 	if total != h.count {
 		return fmt.Errorf("%w: a count of %d, and buckets with %d", ErrInvalid, h.count, total)
