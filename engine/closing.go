@@ -126,7 +126,10 @@ func (l *loop) allSent(t poller.Token) {
 	case phaseOpen:
 		l.payPong(t, s)
 	case phaseFlushing:
-		l.driver.Close(t, nil)
+		// The server closes first, so that it is the one to remember the connection (RFC 6455 section 7.1.1).
+		if !s.isClient() || s.flags&flagEOF != 0 {
+			l.driver.Close(t, nil)
+		}
 	case phaseDiscarding:
 		l.driver.CloseWrite(t)
 	}
@@ -135,6 +138,7 @@ func (l *loop) allSent(t poller.Token) {
 // EOF implements poller.Handler. What was sent before still goes out.
 func (l *loop) EOF(t poller.Token) {
 	s := l.sessions.At(t.Slot())
+	s.flags |= flagEOF
 	switch s.phase {
 	case phaseOpen, phaseClosing:
 		l.closureOf(t, s).Err = io.EOF
@@ -146,6 +150,7 @@ func (l *loop) EOF(t poller.Token) {
 		// A peer that only half-closed still gets what waits for it.
 		l.finish(t, s)
 	case phaseFlushing:
+		l.checkSent(t, s)
 	default:
 		l.driver.Close(t, io.EOF)
 	}
@@ -163,8 +168,7 @@ func (l *loop) Closed(t poller.Token, err error) {
 	l.dropBacklog(&s.sending)
 	l.mu.Unlock()
 	if s.flags&flagOpened == 0 {
-		l.forget(t, s)
-		l.server.connectionGone()
+		l.closedDialing(t, s, err)
 		return
 	}
 	how := l.conclude(s, err)

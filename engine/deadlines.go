@@ -95,6 +95,8 @@ func (l *loop) expire(slot uint32) {
 	case phaseOpening:
 		l.server.counters.timeouts[HandshakeDeadline].Add(1)
 		l.timeoutHead(t, s)
+	case phaseConnecting, phaseAnswering:
+		l.timeOut(t, HandshakeDeadline)
 	case phaseOpen:
 		l.review(t, s)
 	default:

@@ -143,6 +143,10 @@ func (l *loop) heldInput(s *session) int {
 // for which the driver keeps bytes too is cut off: its peer would not read the Close frame, or floods.
 func (l *loop) failMemory(t poller.Token, s *session) {
 	l.server.counters.memoryClosures.Add(1)
+	if s.phase == phaseAnswering {
+		l.driver.Close(t, ErrMemory)
+		return
+	}
 	if s.phase == phaseOpening {
 		l.refuseBusy(t, s, 503, "503 Service Unavailable: short of memory.\n")
 		if s.rare != 0 {

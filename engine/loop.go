@@ -28,8 +28,9 @@ type loop struct {
 	called    uint32         // when the other loops were called for memory, in ticks
 	refusals  uint32         // of the budget that this loop has heeded
 
-	// Scratch space of the opening handshake.
+	// Scratch space of opening handshakes.
 	request      handshake.Request
+	reply        handshake.Answer
 	response     handshake.Response
 	acceptance   handshake.Acceptance
 	page         Page
@@ -156,6 +157,8 @@ func (l *loop) heedShutdown() {
 		switch {
 		case s.phase == phaseOpening:
 			l.refuseLate(l.tokenOf(slot), s)
+		case s.phase == phaseConnecting || s.phase == phaseAnswering:
+			l.driver.Close(l.tokenOf(slot), ErrServerClosed)
 		case s.phase == phaseOpen && window == 0:
 			l.goAway(l.tokenOf(slot), s, l.server.drainCode(), "", nil)
 		case s.phase == phaseOpen:

@@ -66,12 +66,14 @@ const maxFreeRequests = 64
 
 // dropHead gives back what a head in pieces took.
 func (l *loop) dropHead(x *rare) {
-	if x.request == nil {
+	if x.head == nil {
 		return
 	}
-	x.request.Reset()
-	if len(l.freeRequests) < maxFreeRequests {
-		l.freeRequests = append(l.freeRequests, x.request)
+	if x.request != nil {
+		x.request.Reset()
+		if len(l.freeRequests) < maxFreeRequests {
+			l.freeRequests = append(l.freeRequests, x.request)
+		}
 	}
 	l.buffers.Put(x.head)
 	x.request, x.head = nil, nil
@@ -103,7 +105,7 @@ func (l *loop) answer(t poller.Token, s *session, r *handshake.Request) {
 	l.open(t, s, w.Subprotocol())
 }
 
-// open answers 101 and begins the exchange of messages.
+// open answers 101.
 func (l *loop) open(t poller.Token, s *session, subprotocol string) {
 	number, ok := l.server.internProtocol(subprotocol)
 	if !ok {
@@ -116,14 +118,19 @@ func (l *loop) open(t poller.Token, s *session, subprotocol string) {
 	if !l.sendRaw(t, l.scratch, sendOpen) {
 		return // Events.Upgrade aborted it, and Flush is going to close it
 	}
+	l.server.counters.handshakes.Add(1)
+	l.begin(t, s, codec.RoleServer)
+}
+
+// begin begins the exchange of messages.
+func (l *loop) begin(t poller.Token, s *session, role codec.Role) {
 	s.phase = phaseOpen
 	s.flags |= flagOpened
 	if l.server.workers != nil {
 		s.flags |= flagQueues
 	}
-	s.decoder = codec.NewDecoder(codec.RoleServer)
+	s.decoder = codec.NewDecoder(role)
 	l.startDeadlines(t, s)
-	l.server.counters.handshakes.Add(1)
 	if l.eventsOf(s).Open != nil {
 		l.tell(t, s, job{kind: jobOpen})
 	}

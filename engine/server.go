@@ -138,6 +138,24 @@ func (s *Server) Serve(listeners ...net.Listener) error {
 	return s.run(driver)
 }
 
+// Start is Serve in the background: it returns once connections can come, or be opened. Without listeners
+// the server only opens them. Shutdown or Close end it.
+func (s *Server) Start(listeners ...net.Listener) error {
+	driver, err := s.start(listeners)
+	if err != nil {
+		for _, ln := range listeners {
+			ln.Close()
+		}
+		return err
+	}
+	go func() {
+		if err := s.run(driver); err != ErrServerClosed {
+			s.logger().Error("wsloop: the driver failed", slog.Any("error", err))
+		}
+	}()
+	return nil
+}
+
 // run serves until the driver was stopped, and the last callback has returned.
 func (s *Server) run(driver poller.Driver) error {
 	defer close(s.done) // also for a driver that panics

@@ -35,9 +35,11 @@ type phase uint8
 const (
 	phaseNone       phase = iota
 	phaseOpening          // reading the request head
+	phaseConnecting       // ours, and not made yet
+	phaseAnswering        // the request was sent, reading the head of the answer
 	phaseOpen             // messages
 	phaseClosing          // our Close frame is sent, the peer's has not come
-	phaseFlushing         // all is said; closes when the last byte has left
+	phaseFlushing         // all is said; a server closes when the last byte has left, a client when the server has
 	phaseDiscarding       // failed or refused; FIN follows the last byte, input is dropped until the peer's
 )
 
@@ -51,6 +53,7 @@ const (
 	flagJudged                    // acked holds what had been acknowledged at stalled
 	flagExpires                   // expires counts
 	flagLeaves                    // and is the connection's place in the drain
+	flagEOF                       // the peer sent FIN
 )
 
 // rare is what a connection owns only at times: while its request head or a message is
@@ -59,7 +62,8 @@ type rare struct {
 	token     poller.Token // its connection; 0 while it is free
 	assembler codec.Assembler
 	request   *handshake.Request // of a head in pieces
-	head      []byte             // what has come of it
+	head      []byte             // what has come of it, or of the answer to ours
+	dial      *dialing           // of a connection of ours that is not open
 	closure   Closure
 	pong      []byte // payload of the latest ping that could not be answered yet
 	owesPong  bool
@@ -79,8 +83,11 @@ func (l *loop) Data(t poller.Token, b []byte) (consumed int) {
 	s := l.sessions.At(t.Slot())
 	s.heard = l.wheel.now
 	n := 0
-	if s.phase == phaseOpening {
+	switch s.phase {
+	case phaseOpening:
 		n = l.readHead(t, s, b)
+	case phaseAnswering:
+		n = l.readAnswer(t, s, b)
 	}
 	switch s.phase {
 	case phaseOpen:
@@ -289,7 +296,7 @@ func (l *loop) settle(s *session) {
 		return
 	}
 	x.assembler.Release()
-	if x.request == nil && !x.owesPong && !x.rest && x.closure == (Closure{}) {
+	if x.head == nil && x.dial == nil && !x.owesPong && !x.rest && x.closure == (Closure{}) {
 		l.dropRare(s)
 	}
 }
@@ -302,7 +309,7 @@ func (l *loop) dropRare(s *session) {
 	x := l.rares[s.rare]
 	x.assembler.Release()
 	l.dropHead(x)
-	x.token, x.closure = 0, Closure{}
+	x.token, x.dial, x.closure = 0, nil, Closure{}
 	x.owesPong, x.pong, x.rest = false, nil, false
 	l.freeRares = append(l.freeRares, s.rare)
 	s.rare = 0

@@ -17,6 +17,8 @@ type Stats struct {
 
 	Handshakes     uint64 // answered with 101
 	Refused        uint64 // requests and connections answered with an error
+	Dials          uint64 // connections opened by Dial
+	DialFailures   uint64 // addresses that could not be connected to, and answers other than 101
 	Plain          uint64 // requests given to Events.Plain
 	ProtocolErrors uint64 // connections failed for what the peer did
 	AcceptErrors   uint64 // connections or turns of accepting lost to a lack of descriptors or memory
@@ -53,6 +55,7 @@ type counter = atomic.Uint64
 
 type counters struct {
 	handshakes, refused, plain, protocolErrors, panics counter
+	dials, dialFailures                                counter
 	refusedConnections, refusedSources, refusedMemory  counter
 	timeouts                                           [deadlineKinds]counter
 	bufferFull, oldest, replaced, expired              counter
@@ -71,6 +74,8 @@ func (s *Server) Stats() Stats {
 		Memory:         s.budget.held.Load(),
 		Handshakes:     c.handshakes.Load(),
 		Refused:        c.refused.Load(),
+		Dials:          c.dials.Load(),
+		DialFailures:   c.dialFailures.Load(),
 		Plain:          c.plain.Load(),
 		ProtocolErrors: c.protocolErrors.Load(),
 		Panics:         c.panics.Load(),
