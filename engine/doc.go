@@ -1,4 +1,4 @@
-// Package engine is a WebSocket server (RFC 6455) for very many connections. A
+// Package engine is a WebSocket server and client (RFC 6455) for very many connections. A
 // Server runs a few event loops; each connection lives on one of them and costs
 // about 150 bytes while it is idle: no goroutine, no buffer, no timer.
 //
@@ -46,6 +46,12 @@
 // and cut off if they do not answer; so are those that do not read. Every buffer, rate and time has a
 // limit; the table is in options.go, and docs/operations.md says what happens beyond each and how to choose it. One
 // budget, Server.MaxMemoryBytes, bounds all buffers together.
+//
+// # Connections that we open
+//
+// Server.Dial opens a connection that lives on the server's loops beside those it accepts, and Target.Dial very many without
+// a goroutine that waits; Start runs a server without listeners. Dial, the function, is for a program
+// with one connection.
 //
 // # Strictness
 //
