@@ -2,6 +2,7 @@ package codec
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 )
 
@@ -63,10 +64,11 @@ func receiveAll(t testing.TB, a *Assembler, d *Decoder, b []byte) (messages int)
 }
 
 func TestNoAllocationsSending(t *testing.T) {
-	buf, payload := make([]byte, 0, 1<<10), make([]byte, 125)
+	buf, payload, text := make([]byte, 0, 1<<10), make([]byte, 125), strings.Repeat("t", 125)
 	n := testing.AllocsPerRun(20, func() {
 		buf = AppendFrame(buf[:0], true, OpcodeText, payload)
 		buf = AppendMaskedFrame(buf, true, OpcodeText, payload, 0x3d21fa37)
+		buf = AppendMaskedFrame(buf, true, OpcodeText, text, 0x3d21fa37)
 		reason, err := AppendClose(buf, StatusGoingAway, "restart")
 		if err != nil {
 			t.Fatal(err)

@@ -94,7 +94,7 @@ func TestFailureInPartIsFinal(t *testing.T) {
 		"AppendTo": func(d *Decoder, p *Part) error { _, err := d.AppendTo(nil, p); return err },
 	}
 	for name, use := range use {
-		in := AppendMaskedFrame(nil, true, OpcodePing, nil, 1)
+		in := AppendMaskedFrame(nil, true, OpcodePing, "", 1)
 		in = AppendMaskedFrame(in, true, OpcodeText, []byte("ab\xffcd"), 0x3d21fa37)
 		var d Decoder
 		var p Part

@@ -47,12 +47,18 @@ func AppendMaskedHeader(dst []byte, fin bool, op Opcode, payloadLen int, key uin
 
 // AppendMaskedFrame appends a masked frame, as a client sends it. The payload is masked while it is
 // copied and stays as it was.
-func AppendMaskedFrame(dst []byte, fin bool, op Opcode, payload []byte, key uint32) []byte {
+func AppendMaskedFrame[T []byte | string](dst []byte, fin bool, op Opcode, payload T, key uint32) []byte {
 	dst = slices.Grow(dst, HeaderLen(len(payload))+4+len(payload))
 	dst = AppendMaskedHeader(dst, fin, op, len(payload), key)
 	n := len(dst)
 	dst = dst[:n+len(payload)]
-	mask.Copy(dst[n:], payload, key)
+	switch payload := any(payload).(type) {
+	case []byte:
+		mask.Copy(dst[n:], payload, key)
+	case string:
+		copy(dst[n:], payload)
+		mask.XOR(dst[n:], key)
+	}
 	return dst
 }
 

@@ -28,7 +28,8 @@ func TestAppendFrame(t *testing.T) {
 			"masked", AppendMaskedFrame(nil, true, OpcodeText, []byte("Hello"), 0x3d21fa37),
 			`81 85 37fa213d 7f9f4d5158`,
 		},
-		{"masked empty", AppendMaskedFrame(nil, true, OpcodePing, nil, 0x3d21fa37), `89 80 37fa213d`},
+		{"masked string", AppendMaskedFrame(nil, true, OpcodeText, "Hello", 0x3d21fa37), `81 85 37fa213d 7f9f4d5158`},
+		{"masked empty", AppendMaskedFrame(nil, true, OpcodePing, "", 0x3d21fa37), `89 80 37fa213d`},
 		{
 			"masked 126", AppendMaskedFrame([]byte("x"), true, OpcodeBinary, payload(126), 0x04030201),
 			`"x" 82 fe 007e 01020304 masked(01020304, 61*126)`,

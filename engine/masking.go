@@ -6,7 +6,6 @@ import (
 	mathrand "math/rand/v2"
 
 	"github.com/wsloop/wsloop/codec"
-	"github.com/wsloop/wsloop/mask"
 )
 
 // appendFrame appends a frame as the connection sends it: masked, with a key of its own, if we are the client
@@ -15,12 +14,7 @@ func appendFrame[T []byte | string](l *loop, s *sending, dst []byte, fin bool, o
 	if s.flags&sendMasks == 0 {
 		return append(codec.AppendHeader(dst, fin, op, len(payload)), payload...)
 	}
-	key := l.maskingKey()
-	dst = codec.AppendMaskedHeader(dst, fin, op, len(payload), key)
-	start := len(dst)
-	dst = append(dst, payload...)
-	mask.XOR(dst[start:], key)
-	return dst
+	return codec.AppendMaskedFrame(dst, fin, op, payload, l.maskingKey())
 }
 
 // maskingKey returns a key that who sees the application's data and earlier keys cannot predict
