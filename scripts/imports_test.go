@@ -34,7 +34,14 @@ var allowed = []rule{
 	{"poller/pollertest", []string{module + "/poller"}, "runs over every driver, so it imports none"},
 	{"engine", []string{module + "/codec", module + "/handshake", module + "/poller"}, "joins the parts; what users import stays small"},
 	{"wstest", []string{module + "/codec", module + "/engine", module + "/poller/sim"}, "a user of the public API like any other"},
-	{"cmd/wsloop", []string{module + "/codec", module + "/handshake", module + "/engine"}, "a user of the public API like any other"},
+	{"cmd/wsloop", []string{
+		module + "/codec", module + "/handshake", module + "/engine",
+		module + "/cmd/wsloop/internal/load", module + "/cmd/wsloop/internal/report",
+	}, "a user of the public API like any other"},
+	{"cmd/wsloop/internal/load", []string{
+		module + "/cmd/wsloop/internal/hdr", module + "/cmd/wsloop/internal/report",
+		module + "/codec", module + "/engine", module + "/handshake",
+	}, "a user of the public API like any other"},
 	{"cmd/wsloop/internal/hdr", nil, "a leaf: durations and counters"},
 	{"cmd/wsloop/internal/report", []string{module + "/cmd/wsloop/internal/hdr"}, "reads and writes figures; knows nothing of connections"},
 	{"scripts", nil, "tests only"},

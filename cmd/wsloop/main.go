@@ -1,6 +1,7 @@
-// Command wsloop runs a WebSocket server on the wsloop engine.
+// Command wsloop runs a WebSocket server on the wsloop engine, or makes load for any.
 //
 //	wsloop serve [flags]
+//	wsloop load [flags] URL...
 package main
 
 import (
@@ -15,6 +16,7 @@ const usage = `usage: wsloop <command> [flags]
 
 commands:
   serve    run a WebSocket server; without flags an echo server on localhost:8080
+  load     open connections to a WebSocket server, send, and report latency and throughput
 
 "wsloop <command> -h" lists the flags of a command.
 `
@@ -27,6 +29,8 @@ func main() {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 	case errors.Is(err, errUsage):
 		os.Exit(2)
+	case errors.Is(err, errThreshold):
+		os.Exit(3)
 	default:
 		fmt.Fprintln(os.Stderr, "wsloop:", err)
 		os.Exit(1)
@@ -41,6 +45,8 @@ func run(args []string, stdout, stderr io.Writer) error {
 	switch args[0] {
 	case "serve":
 		return serve(args[1:], stdout, stderr)
+	case "load":
+		return loadCommand(args[1:], stdout, stderr)
 	case childCommand:
 		return serveChild(args[1:], stderr)
 	case "help", "-h", "-help", "--help":
