@@ -24,7 +24,7 @@ func FuzzAnswer(f *testing.F) {
 	}
 	f.Add([]byte(answerHead), []byte{100, 3})
 	for _, d := range answerDisagreements {
-		f.Add([]byte(d.head), []byte{})
+		f.Add([]byte(d.head), []byte{1, 250})
 	}
 	prepared, err := Prepare(Opening{Target: "/", Host: "a", Subprotocols: []string{"chat", "superchat"}})
 	if err != nil {
