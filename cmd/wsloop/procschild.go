@@ -115,33 +115,20 @@ func (c *serveConfig) serveHeld(ln net.Listener, reports io.Writer, hold io.Read
 		_, _ = io.Copy(io.Discard, hold) // nothing comes but the end, and an error is one
 		close(held)
 	}()
-	drained, reported := make(chan struct{}), make(chan struct{})
-	go func() {
-		report(reports, &c.server, drained)
-		close(reported)
-	}()
+	go report(reports, &c.server)
 	select {
 	case err := <-served:
 		return err
 	case <-held:
+		return c.shutDown(context.Background(), served)
 	}
-	err := c.shutDown(context.Background(), served)
-	close(drained)
-	<-reported
-	return err
 }
 
-// report writes the server's statistics as JSON: as soon as it serves, from time to time, and when it has drained. That
+// report writes the server's statistics as JSON: as soon as it serves, and from then on while the process lives. That
 // nobody reads them when the parent is gone is no error.
-func report(w io.Writer, s *engine.Server, drained <-chan struct{}) {
+func report(w io.Writer, s *engine.Server) {
 	encoder := json.NewEncoder(w)
-	wait := time.Millisecond
-	for last := false; !last; {
-		select {
-		case <-time.After(wait):
-		case <-drained:
-			last = true
-		}
+	for wait := time.Millisecond; ; time.Sleep(wait) {
 		if stats := s.Stats(); stats.MaxConnections != 0 { // Serve has set its limits
 			_ = encoder.Encode(stats)
 			wait = reportInterval
