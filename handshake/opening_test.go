@@ -36,6 +36,9 @@ func TestPreparedAppend(t *testing.T) {
 	if err := o.Header.Add("X-Y", "other"); err != nil {
 		t.Fatal(err)
 	}
+	if p.subprotocols[0] != "chat" {
+		t.Error("the prepared request shares the opening's subprotocols")
+	}
 	const want = "GET /chat?room=1 HTTP/1.1\r\n" +
 		"Host: server.example.com\r\n" +
 		"Upgrade: websocket\r\n" +
