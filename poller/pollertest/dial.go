@@ -177,8 +177,24 @@ func testDialPausedWhileConnecting(t *testing.T, newDriver maker) {
 	client.expectEOF()
 }
 
-// testDialManyAtOnce dials from several goroutines. Each tag comes back once, and no loop has much more
-// than its share.
+// testDialBalance has the loops with the fewest connections take what is dialed.
+func testDialBalance(t *testing.T, newDriver maker) {
+	const loops, dials = 3, 12
+	s, d := serveDialer(t, newDriver, loops, behaviour{})
+	ln := far(t)
+	var have [loops]int
+	for range dials {
+		mustDial(t, d, poller.Dial{Addr: addrOf(ln), Loop: -1})
+		have[s.nextOpened().h.loop.Index()]++
+	}
+	for i, n := range have {
+		if n != dials/loops {
+			t.Errorf("loop %d has %d of %d connections", i, n, dials)
+		}
+	}
+}
+
+// testDialManyAtOnce dials from several goroutines. Each tag comes back once.
 func testDialManyAtOnce(t *testing.T, newDriver maker) {
 	const callers, dials, loops = 4, 50, 2
 	s, d := serveDialer(t, newDriver, loops, echo())
@@ -234,8 +250,13 @@ func testDialFromAddress(t *testing.T, newDriver maker) {
 	if err := d.Dial(&poller.Dial{Addr: addrOf(ln), Local: addrOf(taken)}); !errors.Is(err, syscall.EADDRINUSE) {
 		t.Errorf("Dial from the port of a listener: %v, want EADDRINUSE", err)
 	}
-	for _, local := range []netip.AddrPort{closedPort(t), netip.MustParseAddrPort("127.0.0.2:0")} {
-		err := d.Dial(&poller.Dial{Addr: addrOf(ln), Local: local})
+	mapped := netip.AddrPortFrom(netip.AddrFrom16(addrOf(ln).Addr().As16()), 0)
+	for _, local := range []netip.AddrPort{closedPort(t), netip.MustParseAddrPort("127.0.0.2:0"), mapped} {
+		to := addrOf(ln)
+		if local == mapped {
+			to = netip.AddrPortFrom(mapped.Addr(), to.Port())
+		}
+		err := d.Dial(&poller.Dial{Addr: to, Local: local})
 		if errors.Is(err, syscall.EADDRNOTAVAIL) {
 			t.Logf("this machine has no address %v", local.Addr())
 			continue
@@ -244,7 +265,7 @@ func testDialFromAddress(t *testing.T, newDriver maker) {
 			t.Fatal(err)
 		}
 		got := accept(t, ln).RemoteAddr().(*net.TCPAddr).AddrPort()
-		if got.Addr() != local.Addr() || local.Port() != 0 && got.Port() != local.Port() {
+		if got.Addr() != local.Addr().Unmap() || local.Port() != 0 && got.Port() != local.Port() {
 			t.Errorf("the connection comes from %v, want %v", got, local)
 		}
 		s.nextOpened()

@@ -72,6 +72,7 @@ func Run(t *testing.T, newDriver func(t testing.TB, loops int) poller.ListenerDr
 		{"DialClosedWhileConnecting", testDialClosedWhileConnecting},
 		{"DialPausedWhileConnecting", testDialPausedWhileConnecting},
 		{"DialManyAtOnce", testDialManyAtOnce},
+		{"DialBalance", testDialBalance},
 		{"DialFromAddress", testDialFromAddress},
 		{"DialUnix", testDialUnix},
 		{"DialOnTheLoop", testDialOnTheLoop},

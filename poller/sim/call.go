@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// A Call is a kind of system call that a loop makes.
+// A Call is a kind of system call that the driver makes.
 type Call int
 
 // The calls.
@@ -25,6 +25,10 @@ const (
 	CallRemove
 	CallPoll
 	CallWake
+	CallSocket
+	CallBind
+	CallConnect
+	CallLocalAddr
 	callCount
 )
 
@@ -52,7 +56,16 @@ var calls = [callCount]struct {
 	CallModify:      {"modify", []syscall.Errno{syscall.ENOMEM, syscall.ENOENT}},
 	CallRemove:      {"remove", []syscall.Errno{syscall.ENOMEM, syscall.ENOENT}},
 	CallPoll:        {"poll", []syscall.Errno{syscall.EINTR}},
-	CallWake:        {"wake", []syscall.Errno{syscall.EAGAIN, syscall.EINTR, syscall.ENOMEM}},
+	CallSocket: {"socket", []syscall.Errno{
+		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EACCES, syscall.EPERM, syscall.EAFNOSUPPORT,
+	}},
+	CallBind: {"bind", []syscall.Errno{syscall.EADDRINUSE, syscall.EADDRNOTAVAIL, syscall.EACCES, syscall.ENOBUFS}},
+	CallConnect: {"connect", []syscall.Errno{
+		syscall.EINTR, syscall.EAGAIN, syscall.EADDRNOTAVAIL, syscall.EADDRINUSE, syscall.ECONNREFUSED, syscall.ECONNRESET,
+		syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.ENETDOWN, syscall.ETIMEDOUT, syscall.EACCES, syscall.EPERM, syscall.ENOBUFS,
+	}},
+	CallLocalAddr: {"getsockname", []syscall.Errno{syscall.ENOBUFS, syscall.EINVAL, syscall.ECONNRESET}},
+	CallWake:      {"wake", []syscall.Errno{syscall.EAGAIN, syscall.EINTR, syscall.ENOMEM}},
 }
 
 var writeErrnos = []syscall.Errno{
@@ -60,11 +73,16 @@ var writeErrnos = []syscall.Errno{
 	syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.ENETDOWN, syscall.EIO,
 }
 
-// Calls are all kinds of calls.
-func Calls() []Call {
-	all := make([]Call, callCount)
-	for i := range all {
-		all[i] = Call(i)
+// Calls are the kinds of calls that a loop makes, for connections of either origin.
+func Calls() []Call { return callsOf(CallAccept, CallSocket) }
+
+// DialCalls are the kinds of calls that Dial makes.
+func DialCalls() []Call { return callsOf(CallSocket, callCount) }
+
+func callsOf(from, to Call) []Call {
+	var all []Call
+	for c := from; c < to; c++ {
+		all = append(all, c)
 	}
 	return all
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"slices"
 	"sync/atomic"
 	"syscall"
@@ -29,11 +30,14 @@ type trial struct {
 	script   func(*World)
 	opened   int
 	closed   int
+	dialed   int  // times that Dial returned nil
+	dialings int  // and Dialing came
 	orderly  bool // the handler ends no connection by itself any more, and pauses none
 	lossy    bool // system calls fail for good: connections may end at any time
 }
 
-// A client is a peer and what is known of it.
+// A client is a peer and what is known of it. One that the driver dials has no Peer until there is a
+// connection.
 type client struct {
 	*Peer
 	sent    int // bytes of its pattern
@@ -58,15 +62,17 @@ type echoer struct {
 
 // A conn is a connection as its handler sees it.
 type conn struct {
-	token   poller.Token
-	client  *client // nil if its address could not be learned
-	got     int     // bytes consumed
-	perTurn int     // calls of Data on this turn
-	eof     bool
-	paused  bool
-	shut    bool
-	ended   bool // the handler called Close
-	reason  error
+	token      poller.Token
+	connecting bool // it was dialed and is not made
+	over       bool
+	client     *client // nil if its address could not be learned
+	got        int     // bytes consumed
+	perTurn    int     // calls of Data on this turn
+	eof        bool
+	paused     bool
+	shut       bool
+	ended      bool // the handler called Close
+	reason     error
 }
 
 // pattern is byte i of what client id sends.
@@ -99,6 +105,7 @@ func (h *echoer) enter(name string, t poller.Token) *conn {
 		"%s of %#x, which is not open", name, uint64(t))
 	c := h.conns[t.Slot()]
 	h.check(!c.ended || name == "Closed", "%s after Close", name)
+	h.check(!c.connecting || name == "Connected" || name == "Closed", "%s before Connected", name)
 	return c
 }
 
@@ -106,17 +113,23 @@ func (h *echoer) leave() { h.inside = "" }
 
 func (h *echoer) chance(n int) bool { return h.w.random.IntN(n) == 0 }
 
-func (h *echoer) Open(t poller.Token) {
-	h.enter("Open", 0)
-	defer h.leave()
+// begin notes a new connection.
+func (h *echoer) begin(name string, t poller.Token) *conn {
 	slot := int(t.Slot())
 	if slot >= len(h.conns) {
 		h.conns = append(h.conns, make([]*conn, slot+1-len(h.conns))...)
 	}
-	h.check(t.Generation() != 0 && h.conns[slot] == nil, "Open of %#x in a slot that is in use", uint64(t))
+	h.check(t.Generation() != 0 && h.conns[slot] == nil, "%s of %#x in a slot that is in use", name, uint64(t))
 	c := &conn{token: t}
 	h.conns[slot] = c
 	h.opened++
+	return c
+}
+
+func (h *echoer) Open(t poller.Token) {
+	h.enter("Open", 0)
+	defer h.leave()
+	c := h.begin("Open", t)
 	if addr, err := h.loop.RemoteAddr(t); err == nil {
 		a := addr.Addr().As4()
 		c.client = h.clients[int(a[1])<<16|int(a[2])<<8|int(a[3])]
@@ -126,9 +139,27 @@ func (h *echoer) Open(t poller.Token) {
 	h.meddle(c)
 }
 
-func (h *echoer) Dialing(poller.Token, any) {}
+func (h *echoer) Dialing(t poller.Token, tag any) {
+	h.enter("Dialing", 0)
+	defer h.leave()
+	c := h.begin("Dialing", t)
+	c.connecting = true
+	c.client = tag.(*client)
+	h.check(c.client.conn == nil, "a tag comes twice")
+	c.client.conn = c
+	h.dialings++
+	h.check(errors.Is(h.loop.Write(t, []byte("early")), poller.ErrClosed), "Write before Connected succeeded")
+	h.meddle(c)
+}
 
-func (h *echoer) Connected(poller.Token) {}
+func (h *echoer) Connected(t poller.Token) {
+	c := h.enter("Connected", t)
+	defer h.leave()
+	h.check(c.connecting && c.client.Peer != nil, "Connected without a connection, connecting %v", c.connecting)
+	c.connecting = false
+	h.check(h.loop.Write(t, nil) == nil, "Write inside Connected failed")
+	h.meddle(c)
+}
 
 func (h *echoer) Data(t poller.Token, b []byte) int {
 	c := h.enter("Data", t)
@@ -194,6 +225,10 @@ func (h *echoer) meddle(c *conn) {
 	case 22, 23, 24, 25:
 		h.wake()
 	case 26:
+		if c.connecting {
+			h.loop.CloseWrite(c.token)
+			break
+		}
 		h.sick(c)
 		c.shut = true
 		h.loop.CloseWrite(c.token)
@@ -275,11 +310,26 @@ func (h *echoer) Closed(t poller.Token, err error) {
 	} else {
 		h.sick(c)
 		over := errors.Is(err, poller.ErrStopped) || errors.Is(err, io.EOF) && c.eof && c.shut
-		h.check(over || h.lossy || c.client == nil || c.client.left, "Closed with %v, and nobody did it", err)
+		h.check(over || h.lossy || c.client == nil || c.client.left || c.connecting && h.fitsDial(err), "Closed with %v, and nobody did it", err)
 	}
+	c.over = true
 	h.check(errors.Is(h.loop.Write(t, []byte("late")), poller.ErrClosed), "Write inside Closed succeeded")
 	h.conns[t.Slot()] = nil
 	h.closed++
+}
+
+// fitsDial says that err is a reason why a connection could not be made.
+func (h *echoer) fitsDial(err error) bool {
+	f := &h.w.options.Faults
+	switch err {
+	case syscall.ECONNREFUSED:
+		return f.DialRefused > 0
+	case syscall.ECONNRESET:
+		return f.DialReset > 0
+	case syscall.ENOSPC, syscall.ENOMEM:
+		return f.AddFails > 0
+	}
+	return false
 }
 
 func (h *echoer) Flush() {
@@ -322,6 +372,7 @@ func (r *trial) run(o Options, acts int) {
 	r.Helper()
 	o.Meter = &r.meter
 	o.Main = func(w *World) {
+		w.OnDial(r.reached)
 		if r.script != nil {
 			r.script(w)
 		}
@@ -334,6 +385,7 @@ func (r *trial) run(o Options, acts int) {
 		}
 		for range w.random.IntN(4) {
 			r.dial()
+			r.call(w.random.IntN(2) == 0)
 			w.Step()
 		}
 	}
@@ -347,6 +399,7 @@ func (r *trial) run(o Options, acts int) {
 	}
 	r.w.Settle()
 	h := r.handlers[0]
+	h.check(r.dialed == r.dialings, "Dialing came %d times for %d dials", r.dialings, r.dialed)
 	h.check(r.opened == r.closed, "%d connections were opened, %d closed", r.opened, r.closed)
 	h.check(r.meter.Load() == 0, "the meter says %d at the end", r.meter.Load())
 	h.check(r.w.table.open == 0, "%d descriptors are open at the end", r.w.table.open)
@@ -357,10 +410,18 @@ func (r *trial) run(o Options, acts int) {
 func (r *trial) act() {
 	w := r.w
 	if len(r.clients) == 0 || len(r.clients) < 12 && w.random.IntN(8) == 0 {
-		r.dial()
+		if w.random.IntN(3) == 0 {
+			r.call(w.random.IntN(2) == 0)
+		} else {
+			r.dial()
+		}
 		return
 	}
 	c := r.clients[w.random.IntN(len(r.clients))]
+	if c.Peer == nil {
+		w.Step()
+		return
+	}
 	switch w.random.IntN(20) {
 	case 0, 1, 2:
 		// Not so much that it takes thousands of moves through small buffers.
@@ -408,7 +469,47 @@ func (r *trial) checkWakes() {
 func (r *trial) dial() {
 	c := &client{healthy: true}
 	r.clients = append(r.clients, c)
-	c.Peer = r.w.Dial()
+	r.meet(c, r.w.Dial())
+}
+
+// call has the driver dial a client, which is there if and when the connection is made.
+func (r *trial) call(local bool) {
+	w := r.w
+	c := &client{healthy: true}
+	order := poller.Dial{Addr: netip.MustParseAddrPort("192.0.2.1:80"), Loop: w.random.IntN(1+len(r.handlers)) - 1, Tag: c}
+	if local {
+		order.Local = netip.MustParseAddrPort("10.255.0.1:0")
+	}
+	before := w.count
+	err := w.Driver().Dial(&order)
+	if w.count != before {
+		r.clients = append(r.clients, c) // the socket has a number, whatever became of it
+	}
+	if err == nil {
+		r.dialed++
+		return
+	}
+	c.healthy = false
+	f := &w.options.Faults
+	r.handlers[0].check(r.lossy || errors.Is(err, syscall.EMFILE) && (f.EMFILE > 0 || w.options.Descriptors > 0), "Dial: %v", err)
+}
+
+// reached is told of the far end of a connection that the driver dialed.
+func (r *trial) reached(p *Peer) {
+	c := r.clients[p.ID()]
+	r.handlers[0].check(c.Peer == nil && p.State() == Open, "peer %d is dialed twice, or %v", p.ID(), p.State())
+	r.meet(c, p)
+	if r.w.random.IntN(4) == 0 {
+		c.send(r.w.random.IntN(100))
+	}
+	if r.w.random.IntN(20) == 0 {
+		c.leave([]func(){c.CloseWrite, c.Close, c.Reset}[r.w.random.IntN(3)])
+	}
+}
+
+// meet has a client listen to its peer.
+func (r *trial) meet(c *client, p *Peer) {
+	c.Peer = p
 	c.Cut([]Cut{CutAnywhere, CutAnywhere, CutNowhere}[r.w.random.IntN(3)])
 	h := r.handlers[0]
 	c.OnData(func(b []byte) {
@@ -436,12 +537,18 @@ func (r *trial) conclude() {
 		h.wake()
 	}
 	for _, c := range r.clients {
-		c.Window(-1)
+		if c.Peer != nil {
+			c.Window(-1)
+		}
 	}
-	w.Advance(time.Second)
+	w.Advance(time.Second + maxDialDelay)
 	r.checkWakes()
 	for _, c := range r.clients {
 		h := r.handlers[0]
+		if c.Peer == nil {
+			h.check(c.conn == nil || c.conn.over || r.lossy, "a dial has come to no end")
+			continue
+		}
 		if s := w.socket(c.id); s.has(accepted) && c.conn != nil && c.conn.shut && !r.lossy && !s.has(vanished|peerClosed|peerOver) {
 			h.check(c.ended, "peer %d has not seen the server's FIN", c.ID())
 		}

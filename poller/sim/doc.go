@@ -16,6 +16,8 @@
 //	}})
 //	err := w.Serve(newHandler)
 //
+// What the handler's side dials comes to OnDial. Driver is the world as a poller.Dialer.
+//
 // Everything happens on the goroutine that called Serve, inside the methods of World: callbacks of
 // the Handler, callbacks of peers, functions given to After and Go. Other goroutines may call
 // Loop.Wake, Stop and StopAccepting and nothing else; a run in which they do is not repeatable.

@@ -5,6 +5,7 @@ package sim
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"strings"
 	"syscall"
@@ -56,6 +57,23 @@ var ends = []string{
 	"watch r; peer close; told R; shut 0; told RH; watch w; told WH; told WH; watch -; told H; told never",
 }
 
+// dialEnds are such scripts of a connection that the server's end dials.
+var dialEnds = map[string][]string{
+	"made": {
+		"ready W; read EAGAIN; write 1; name ok",
+		"peer send 2; peer close; ready RW; read 2; read 0; write 1; ready RWHE; read 0; write EPIPE; name ENOTCONN",
+		"peer send 2; ready RW; peer reset; ready RWHE; read 2; ready RWHE; read ECONNRESET; read 0; write EPIPE",
+		"shut 0; peer fin; ready RWH; read 0",
+	},
+	"refused": {
+		"ready RWHE; read ECONNREFUSED; ready RWH; read 0; write EPIPE; name ENOTCONN",
+		"ready RWHE; write ECONNREFUSED; ready RWH; write EPIPE; read 0; shut ENOTCONN",
+	},
+	"unanswered": {
+		"ready -; read EAGAIN; write EAGAIN; name ENOTCONN; told never",
+	},
+}
+
 // A connection under test, of one system or the other.
 type end interface {
 	peer(what string, n int)
@@ -75,6 +93,15 @@ func TestEnds(t *testing.T) {
 	for _, script := range ends {
 		t.Run("Simulated/"+script, func(t *testing.T) { playEnd(t, newSimulatedEnd(), script) })
 		t.Run("Real/"+script, func(t *testing.T) { playEnd(t, newRealEnd(t), script) })
+	}
+}
+
+func TestDialEnds(t *testing.T) {
+	for how, scripts := range dialEnds {
+		for _, script := range scripts {
+			t.Run("Simulated/"+how+"/"+script, func(t *testing.T) { playEnd(t, newSimulatedDialEnd(how), script) })
+			t.Run("Real/"+how+"/"+script, func(t *testing.T) { playEnd(t, newRealDialEnd(t, how), script) })
+		}
 	}
 }
 
@@ -155,6 +182,7 @@ func letters(r system.Readiness) string {
 func errnoName(errno syscall.Errno, none string) string {
 	names := map[syscall.Errno]string{
 		0: none, syscall.EAGAIN: "EAGAIN", syscall.EPIPE: "EPIPE", syscall.ECONNRESET: "ECONNRESET", syscall.ENOTCONN: "ENOTCONN",
+		syscall.ECONNREFUSED: "ECONNREFUSED",
 	}
 	if name, ok := names[errno]; ok {
 		return name
@@ -178,6 +206,23 @@ func newSimulatedEnd() *simulatedEnd {
 	e.p.Cut(CutNowhere)
 	e.arrive()
 	e.fd, _ = kernel{w}.Accept(w.listeners[0].fd)
+	w.loops[0].Add(e.fd, 1, 0)
+	return e
+}
+
+func newSimulatedDialEnd(how string) *simulatedEnd {
+	w := New(Options{})
+	e := &simulatedEnd{w: w}
+	if how != "refused" {
+		w.OnDial(func(p *Peer) { e.p = p; p.Cut(CutNowhere) })
+	}
+	if how == "unanswered" {
+		w.options.Faults.DialDelay = 1
+	}
+	to := system.Target{Addr: netip.MustParseAddrPort("192.0.2.1:80")}
+	e.fd, _ = kernel{w}.Socket(to)
+	kernel{w}.Connect(e.fd, to)
+	e.arrive()
 	w.loops[0].Add(e.fd, 1, 0)
 	return e
 }
@@ -259,12 +304,7 @@ type realEnd struct {
 }
 
 func newRealEnd(t *testing.T) *realEnd {
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
+	must := mustOf(t)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	must(err)
 	defer ln.Close()
@@ -279,11 +319,61 @@ func newRealEnd(t *testing.T) *realEnd {
 	t.Cleanup(func() { f.Close() })
 	fd := int(f.Fd())
 	must(syscall.SetNonblock(fd, true))
+	return newWatchedEnd(t, client.(*net.TCPConn), fd)
+}
+
+// newRealDialEnd connects a socket to a listener that accepts, to none, or to one whose backlog is full.
+func newRealDialEnd(t *testing.T, how string) *realEnd {
+	must := mustOf(t)
+	ln, err := net.Listen("tcp4", "127.0.0.1:0")
+	must(err)
+	t.Cleanup(func() { ln.Close() })
+	to := ln.Addr().(*net.TCPAddr)
+	switch how {
+	case "refused":
+		ln.Close()
+	case "unanswered":
+		raw, err := ln.(*net.TCPListener).SyscallConn()
+		must(err)
+		must(raw.Control(func(fd uintptr) { err = syscall.Listen(int(fd), 0) }))
+		must(err)
+		filler, err := net.Dial("tcp4", to.String())
+		must(err)
+		t.Cleanup(func() { filler.Close() })
+	}
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC, 0)
+	must(err)
+	t.Cleanup(func() { syscall.Close(fd) })
+	if err := syscall.Connect(fd, &syscall.SockaddrInet4{Port: to.Port, Addr: [4]byte(to.IP.To4())}); err != syscall.EINPROGRESS {
+		must(err)
+	}
+	var far *net.TCPConn
+	if how == "made" {
+		c, err := ln.Accept()
+		must(err)
+		t.Cleanup(func() { c.Close() })
+		far = c.(*net.TCPConn)
+	}
+	return newWatchedEnd(t, far, fd)
+}
+
+func mustOf(t *testing.T) func(error) {
+	return func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// newWatchedEnd makes an epoll for the descriptor.
+func newWatchedEnd(t *testing.T, peer *net.TCPConn, fd int) *realEnd {
+	must := mustOf(t)
 	epoll, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
 	must(os.NewSyscallError("epoll_create", err))
 	t.Cleanup(func() { syscall.Close(epoll) })
 	must(syscall.EpollCtl(epoll, syscall.EPOLL_CTL_ADD, fd, &syscall.EpollEvent{}))
-	return &realEnd{t, client.(*net.TCPConn), fd, epoll, 0, false}
+	return &realEnd{t, peer, fd, epoll, 0, false}
 }
 
 func (e *realEnd) peer(what string, n int) {

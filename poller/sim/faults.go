@@ -17,9 +17,13 @@ type Faults struct {
 	Hide     float64 // a poll leaves out an event: being level-triggered it must come again
 
 	DelayAccept float64 // accept finds nothing though a connection waits
-	EMFILE      float64 // accept fails for lack of a descriptor
+	EMFILE      float64 // accept or socket fails for lack of a descriptor
 	ConnAborted float64 // accept fails because the peer reset the connection, which is gone
 	AddFails    float64 // a descriptor cannot be watched: the server closes it unseen
+
+	DialRefused float64 // what the driver dials is refused though OnDial would hear of it
+	DialDelay   float64 // it is answered after some seconds
+	DialReset   float64 // it is reset as it is made, before OnDial hears of it
 
 	ClockJump  float64 // between two turns the clock jumps ahead by seconds to minutes
 	CloseFails float64 // close reports an error though the descriptor is gone
@@ -38,6 +42,9 @@ func RandomFaults(r *rand.Rand) Faults {
 	}
 	if r.IntN(4) == 0 {
 		f.ClockJump = 0.002
+	}
+	if r.IntN(3) == 0 {
+		f.DialRefused, f.DialDelay, f.DialReset = r.Float64()/4, r.Float64()/2, r.Float64()/4
 	}
 	return f
 }

@@ -42,6 +42,9 @@ func TestEachFaultHappens(t *testing.T) {
 		{"EMFILE", Faults{EMFILE: 0.5}, "accept fails", 20},
 		{"ConnAborted", Faults{ConnAborted: 0.5}, "accept fails", 1},
 		{"AddFails", Faults{AddFails: 0.5}, "add fails", 1},
+		{"DialRefused", Faults{DialRefused: 0.5}, "dial is refused", 1},
+		{"DialDelay", Faults{DialDelay: 0.5}, "dial is delayed", 20},
+		{"DialReset", Faults{DialReset: 0.5}, "dial is reset", 1},
 		{"ClockJump", Faults{ClockJump: 0.1}, "clock jumps", 20},
 		{"CloseFails", Faults{CloseFails: 0.5}, "close fails", 20},
 	} {
@@ -57,14 +60,21 @@ func TestEachFaultHappens(t *testing.T) {
 				},
 			}, func(w *World) {
 				for range 20 {
-					r.dial()
-					r.clients[len(r.clients)-1].send(20_000)
+					if strings.HasPrefix(test.name, "Dial") {
+						r.call(false)
+						w.Advance(maxDialDelay)
+					} else {
+						r.dial()
+					}
+					if c := r.clients[len(r.clients)-1]; c.Peer != nil {
+						c.send(20_000)
+					}
 					w.Settle()
 					w.Advance(300 * time.Millisecond)
 				}
 				echoed := 0
 				for _, c := range r.clients {
-					if c.got == c.sent {
+					if c.got == c.sent && c.Peer != nil {
 						echoed++
 						c.CloseWrite()
 						w.Settle()
@@ -90,7 +100,7 @@ func TestEachFaultHappens(t *testing.T) {
 // error that the call may give.
 func TestSweep(t *testing.T) {
 	runs := 0
-	for _, call := range Calls() {
+	for _, call := range append(Calls(), DialCalls()...) {
 		before := runs
 		for _, errno := range Errnos(call) {
 			for n := 1; ; n++ {
@@ -98,7 +108,7 @@ func TestSweep(t *testing.T) {
 				failed := false
 				r := &trial{TB: t, orderly: true, lossy: true}
 				r.serve(Options{
-					Seed: uint64(n), SendBuffer: 3000, ReceiveBuffer: 3000, Loops: 2, Descriptors: 4,
+					Seed: uint64(n), SendBuffer: 3000, ReceiveBuffer: 3000, Loops: 2, Descriptors: 5,
 					Fail: func(c Call, nth int) syscall.Errno {
 						if c != call || nth != n {
 							return 0
@@ -121,12 +131,14 @@ func TestSweep(t *testing.T) {
 
 // sweepScript makes every call at least once. The last client finds no descriptor, and the listener rests.
 func sweepScript(r *trial, w *World) {
+	r.call(true)
+	first := len(r.clients)
 	for range 4 {
 		r.dial()
 		r.clients[len(r.clients)-1].send(10_000)
 	}
 	w.Settle()
-	stalled := r.clients[0]
+	stalled := r.clients[first]
 	stalled.Window(0)
 	stalled.send(10_000)
 	w.Settle()
@@ -143,8 +155,8 @@ func sweepScript(r *trial, w *World) {
 		h.wake()
 	}
 	w.Advance(time.Second)
-	r.clients[1].Reset()
-	r.clients[2].Close()
+	r.clients[first+1].Reset()
+	r.clients[first+2].Close()
 	for _, c := range r.clients {
 		c.healthy = false
 	}

@@ -65,7 +65,7 @@ func (k kernel) Accept(fd int) (int, syscall.Errno) {
 	case k.happens(faults.DelayAccept):
 		k.trace("accept is delayed", fd, len(ln.backlog))
 		return -1, syscall.EAGAIN
-	case k.options.Descriptors > 0 && k.table.open >= k.options.Descriptors || k.happens(faults.EMFILE):
+	case k.full() || k.happens(faults.EMFILE):
 		errno = syscall.EMFILE
 	case k.happens(faults.ConnAborted):
 		errno = syscall.ECONNABORTED
@@ -85,6 +85,11 @@ func (k kernel) Accept(fd int) (int, syscall.Errno) {
 	k.progress++
 	k.trace("accept of peer", int(id), int(s.fd))
 	return int(s.fd), 0
+}
+
+// full says that there is no descriptor left.
+func (w *World) full() bool {
+	return w.options.Descriptors > 0 && w.table.open >= w.options.Descriptors
 }
 
 // abort resets the first connection of a backlog.
@@ -118,6 +123,8 @@ func (s *socket) takeError() syscall.Errno {
 		errno = syscall.ECONNRESET
 	case s.has(brokenPipe):
 		errno = syscall.EPIPE
+	case s.has(brokenRefused):
+		errno = syscall.ECONNREFUSED
 	}
 	s.clear(broken)
 	return errno
@@ -207,6 +214,9 @@ func (k kernel) writeSocket(call Call, s *socket, vec [][]byte) (int, syscall.Er
 	if s.has(shut | dead) {
 		return -1, syscall.EPIPE
 	}
+	if s.has(requesting) {
+		return -1, syscall.EAGAIN
+	}
 	n := 0
 	for _, b := range vec {
 		n += len(b)
@@ -289,6 +299,12 @@ func (w *World) closeSocket(id uint32) {
 	s.clear(accepted)
 	s.set(orphaned)
 	s.loop, s.fd, s.interest = -1, -1, 0
+	if s.has(unmade) {
+		s.clear(requesting) // given up before anybody heard of it
+		s.set(dead | peerOver)
+		w.settled(id)
+		return
+	}
 	if l := w.links[s.link]; l.arrived > 0 && !s.isOver() {
 		w.returnReset(s, l)
 	} else {
@@ -317,7 +333,7 @@ func (k kernel) RemoteAddr(fd int) (netip.AddrPort, syscall.Errno) {
 		return netip.AddrPort{}, errno
 	}
 	id := k.mustBe(fd, "getpeername")
-	if k.socket(id).isOver() {
+	if s := k.socket(id); s.isOver() || s.has(unmade) {
 		return netip.AddrPort{}, syscall.ENOTCONN
 	}
 	return k.address(id), 0

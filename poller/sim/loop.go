@@ -179,7 +179,8 @@ func (l *loop) hides(id int) bool {
 	return true
 }
 
-// spurious appends an event of a socket that is not ready.
+// spurious appends an event of a socket that is not ready. One that connects is none of them: no system calls it writable
+// before it is, and on that the driver relies.
 func (l *loop) spurious(found []system.Event) []system.Event {
 	w := l.world
 	id := w.table.random(w.random)
@@ -187,7 +188,7 @@ func (l *loop) spurious(found []system.Event) []system.Event {
 		return found
 	}
 	s := w.socket(uint32(id))
-	if s.loop != int16(l.index) || s.interest == 0 || s.has(candidate) {
+	if s.loop != int16(l.index) || s.interest == 0 || s.has(candidate|requesting) {
 		return found
 	}
 	w.trace("spurious event", id, int(s.interest))
@@ -230,7 +231,7 @@ func (w *World) stir(id uint32, s *socket) {
 // readiness is what epoll would report of a socket to this loop. One that is watched for nothing is
 // edge-triggered, as in the native driver.
 func (l *loop) readiness(s *socket) system.Readiness {
-	if s.loop != int16(l.index) {
+	if s.loop != int16(l.index) || s.has(requesting) {
 		return 0
 	}
 	link := l.world.links[s.link]

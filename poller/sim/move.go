@@ -11,6 +11,8 @@ func (w *World) moveUp(id uint32) {
 	switch {
 	case s.has(dialing):
 		w.connect(id, s)
+	case s.has(requesting):
+		w.answer(id, s)
 	case s.has(rstSent):
 		w.trace("reset arrives from peer", int(id), 0)
 		s.clear(rstSent)

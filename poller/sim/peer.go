@@ -7,7 +7,7 @@ import (
 	"net/netip"
 )
 
-// A Peer is the far end of a connection. Its methods are for scripts, and what cannot be done any
+// A Peer is the far end of a connection, whoever dialed it. Its methods are for scripts, and what cannot be done any
 // more they do not do.
 type Peer struct {
 	w  *World
@@ -59,13 +59,16 @@ func (w *World) DialFrom(from netip.AddrPort) *Peer {
 	return p
 }
 
-// ID numbers the peers of a world from 0, in the order of their dialing. Traces name peers by it.
+// ID numbers the peers of a world from 0, in the order of their dialing, those that the driver dials among them. Traces name peers by it.
 func (p *Peer) ID() int { return int(p.id) }
 
-// Addr is what the server sees as the remote address.
+// Addr is what the server sees as the remote address: for a connection that the driver dialed, where it dialed to.
 func (p *Peer) Addr() netip.AddrPort { return p.w.address(p.id) }
 
 func (w *World) address(id uint32) netip.AddrPort {
+	if d, ok := w.dials[id]; ok {
+		return d.to.Addr
+	}
 	if from, ok := w.addresses[id]; ok {
 		return from
 	}

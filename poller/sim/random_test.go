@@ -39,7 +39,7 @@ func TestPromises(t *testing.T) {
 	if testing.Short() {
 		seeds /= 6
 	}
-	opened, healthy := 0, 0
+	opened, healthy, dialed := 0, 0, 0
 	seed := uint64(1)
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -53,12 +53,15 @@ func TestPromises(t *testing.T) {
 		for _, c := range r.clients {
 			if c.conn != nil && c.healthy && c.got > 0 {
 				healthy++
+				if _, ok := r.w.dials[c.id]; ok {
+					dialed++
+				}
 			}
 		}
 	}
-	t.Logf("%d connections, %d of them echoed all", opened, healthy)
-	if opened < int(seeds) || healthy < int(seeds) {
-		t.Errorf("%d connections in %d runs, %d of them healthy: the scripts are of no use", opened, seeds, healthy)
+	t.Logf("%d connections, %d of them echoed all, %d of those were dialed", opened, healthy, dialed)
+	if opened < int(seeds) || healthy < int(seeds) || dialed < int(seeds)/4 {
+		t.Errorf("%d connections in %d runs, %d of them healthy and %d of those dialed: the scripts are of no use", opened, seeds, healthy, dialed)
 	}
 }
 

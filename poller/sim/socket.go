@@ -21,27 +21,31 @@ type socket struct {
 type flags uint32
 
 const (
-	dialing     flags = 1 << iota // the request is under way
-	refused                       // there was no listener
-	accepted                      // it has a descriptor
-	finSent                       // the peer sent FIN, behind its bytes
-	finArrived                    // which came to the socket
-	rstSent                       // the peer's RST is under way
-	dead                          // which came to the socket, or would not find it
-	brokenReset                   // the socket's error: ECONNRESET
-	brokenPipe                    // or EPIPE
-	shut                          // the server sent FIN, behind its bytes
-	finReached                    // which reached the peer
-	rstReturned                   // the RST of the server's side is under way
-	orphaned                      // the server closed the descriptor
-	peerClosed                    // the peer takes nothing any more
-	peerOver                      // a reset in either direction, or a refusal
-	vanished                      // nothing arrives any more
-	discards                      // bytes for the peer go nowhere, at once
-	candidate                     // stands in loop.candidates
-	edge                          // something changed since the last report
+	dialing       flags = 1 << iota // the request is under way
+	refused                         // there was no listener
+	accepted                        // it has a descriptor
+	finSent                         // the peer sent FIN, behind its bytes
+	finArrived                      // which came to the socket
+	rstSent                         // the peer's RST is under way
+	dead                            // which came to the socket, or would not find it
+	brokenReset                     // the socket's error: ECONNRESET
+	brokenPipe                      // or EPIPE
+	shut                            // the server sent FIN, behind its bytes
+	finReached                      // which reached the peer
+	rstReturned                     // the RST of the server's side is under way
+	orphaned                        // the server closed the descriptor
+	peerClosed                      // the peer takes nothing any more
+	peerOver                        // a reset in either direction, or a refusal
+	vanished                        // nothing arrives any more
+	discards                        // bytes for the peer go nowhere, at once
+	candidate                       // stands in loop.candidates
+	edge                            // something changed since the last report
+	unmade                          // the driver dials, and there is no connection yet, or will be none
+	requesting                      // the driver's request is under way
+	held                            // and waits for a timer
+	brokenRefused                   // the socket's error: ECONNREFUSED
 
-	broken = brokenReset | brokenPipe
+	broken = brokenReset | brokenPipe | brokenRefused
 )
 
 func (s *socket) has(any flags) bool { return s.flags&any != 0 }
@@ -149,6 +153,8 @@ func (w *World) canMoveUp(s *socket, l *link) bool {
 		return false
 	case s.has(dialing | rstSent):
 		return true
+	case s.has(requesting):
+		return !s.has(held)
 	case l.out.len() > l.arrived:
 		return s.has(orphaned) || l.arrived < w.options.ReceiveBuffer
 	}

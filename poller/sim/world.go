@@ -59,6 +59,8 @@ type World struct {
 	sockets   []*[chunk]socket
 	count     uint32 // sockets that were made
 	addresses map[uint32]address
+	dials     map[uint32]dial // of sockets that the driver made
+	onDial    func(*Peer)
 	links     []*link // index 0 is not used
 	freeLinks []uint32
 	moving    []move // what can move now
@@ -82,7 +84,7 @@ func New(o Options) *World {
 	o.ReceiveBuffer = cmp.Or(o.ReceiveBuffer, bufferBytes)
 	w := &World{
 		options: o, random: rand.New(rand.NewPCG(o.Seed, 0x9e3779b97f4a7c15)),
-		links: []*link{{}}, addresses: map[uint32]address{},
+		links: []*link{{}}, addresses: map[uint32]address{}, dials: map[uint32]dial{},
 	}
 	w.driver = poller.NewStepped(poller.Options{
 		Loops: o.Loops, ReusePort: o.ReusePort, Meter: o.Meter, Keep: o.Keep,
