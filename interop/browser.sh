@@ -17,4 +17,11 @@ PROFILE=$work/profile
 export SCREENSHOTS CHROMIUM PROFILE
 
 with_servers chromium node "$interop/node/chromium.mjs"
+
+# The page that the load generator writes of a run, made up by a test.
+(cd "$interop/.." && go test -count=1 ./cmd/wsloop/internal/report -run 'TestSamplePage$' -page "$work/report.html")
+status=0
+timeout -k 5 180 node "$interop/node/report.mjs" "$work/report.html" || status=$?
+note report "$status"
+
 summary chromium

@@ -104,13 +104,18 @@ func clock(v, step float64) string {
 // percentileAxis covers the shares of n values. Its unit is how many nines a share begins with: 1 is 90 %. The
 // labels grow while their places do not: those without room are left out.
 func percentileAxis(n uint64) axis {
-	const nines = 8
-	a := axis{high: max(math.Log10(float64(n)), 1), ticks: []mark{{math.Log10(2), "50%"}}}
-	width := float64(plotWidth - left - right)
-	end := a.place(a.ticks[0].at)*width + labelWidth("50%")/2
+	const nines, gap = 8, 8
+	a := axis{high: max(math.Log10(float64(n)), 1)}
+	marks := []mark{{math.Log10(2), "50%"}}
 	for i := 1; i <= nines && float64(i) <= a.high; i++ {
-		m := mark{float64(i), strconv.FormatFloat(100-100*math.Pow(10, float64(-i)), 'f', max(i-2, 0), 64) + "%"}
-		if middle, half := a.place(m.at)*width, labelWidth(m.label)/2; middle-half > end {
+		marks = append(marks, mark{float64(i), strconv.FormatFloat(100-100*math.Pow(10, float64(-i)), 'f', max(i-2, 0), 64) + "%"})
+	}
+	if a.high > 6 {
+		marks = marks[1:] // 90 % is more worth the room
+	}
+	width, end := float64(plotWidth-left-right), float64(-left)
+	for _, m := range marks {
+		if middle, half := a.place(m.at)*width, labelWidth(m.label)/2; middle-half > end+gap {
 			a.ticks = append(a.ticks, m)
 			end = middle + half
 		}

@@ -31,9 +31,9 @@ func (r *Report) headlines() []headline {
 	for _, wanted := range []headline{
 		{"open connections", "reached"},
 		{"messages/s", "messages/s"},
-		{"p50", "p50"},
-		{"p99", "p99"},
-		{"p99.9", "p99.9"},
+		{"latency p50", "p50"},
+		{"latency p99", "p99"},
+		{"latency p99.9", "p99.9"},
 		{"errors", "errors"},
 		{"CPU per message", "cpu/message"},
 		{"memory per connection", "bytes/conn"},

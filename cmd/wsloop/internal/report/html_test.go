@@ -90,6 +90,20 @@ func TestPageEscapes(t *testing.T) {
 	}
 }
 
+// TestQuietSeconds interrupts the lines of latency where nothing was answered, and not those of messages.
+func TestQuietSeconds(t *testing.T) {
+	r := &Report{Series: []Second{second(0, 1, 10), second(1, 1, 10), second(2, 0), second(3, 1, 10), second(4, 1, 10)}}
+	for _, p := range r.plots() {
+		want := 1
+		if p.Name == "Latency over time" {
+			want = 2
+		}
+		if path := p.path(p.Lines[0].points); strings.Count(path, "M") != want {
+			t.Errorf("%s: %s", p.Name, path)
+		}
+	}
+}
+
 func TestPagesOfOddRuns(t *testing.T) {
 	long := &Report{}
 	for i := range 10000 {

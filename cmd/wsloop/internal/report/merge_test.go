@@ -137,10 +137,47 @@ func TestMergeByWallClock(t *testing.T) {
 	}
 }
 
+// TestMergeOfUnlikeSeconds merges a second with one in which nothing was answered, and with one whose histogram is gone.
+func TestMergeOfUnlikeSeconds(t *testing.T) {
+	busy, quiet, slim := second(0, 1, 10, 20, 30), Second{Open: 5}, second(0, 1, 15)
+	slim.Latency = nil
+	merge := func(all ...Second) Second {
+		var children []*Report
+		for _, s := range all {
+			children = append(children, &Report{Schema: Schema, Series: []Second{s}})
+		}
+		return Merge(children).Series[0]
+	}
+	for _, s := range []Second{merge(busy, quiet), merge(quiet, busy)} {
+		if s.Latency.Count() != 3 || s.P50 != 20 || s.Open != 6 {
+			t.Errorf("with a quiet one: %+v", s)
+		}
+	}
+	for _, s := range []Second{merge(busy, slim), merge(slim, busy)} {
+		if s.Latency != nil || s.P50 != 20 || s.P99 != 30 {
+			t.Errorf("with a slim one: %+v", s)
+		}
+	}
+}
+
+// TestMergeSharesNothing writes to what was merged.
+func TestMergeSharesNothing(t *testing.T) {
+	first := &Report{Schema: Schema, Settings: Settings{Targets: append(make([]string, 0, 8), "a"), Others: map[string]string{"x": "y"}}}
+	all := Merge([]*Report{first, {Schema: Schema, Settings: Settings{Targets: []string{"b"}, Procs: 3}}})
+	if !slices.Equal(all.Settings.Targets, []string{"a", "b"}) || all.Settings.Procs != 4 {
+		t.Errorf("%+v", all.Settings)
+	}
+	all.Settings.Targets[0], all.Settings.Others["x"] = "c", "d"
+	if first.Settings.Targets[0] != "a" || first.Settings.Others["x"] != "y" {
+		t.Errorf("a child is now %+v", first.Settings)
+	}
+}
+
 func TestMergeServers(t *testing.T) {
 	r := Merge([]*Report{
 		{Schema: 1, Servers: []Server{{1, 5, 100, 200}}},
 		{Schema: 1, Servers: []Server{{1, 7, 90, 150}, {2, 1, 1, 1}}},
+		{Schema: 1, Servers: []Server{{1, 6, 110, 120}}},
 	})
 	if want := []Server{{1, 7, 90, 200}, {2, 1, 1, 1}}; !slices.Equal(r.Servers, want) {
 		t.Errorf("%v", r.Servers)

@@ -31,7 +31,7 @@ func TestThresholds(t *testing.T) {
 		{"messages/s<1e6", true, "messages/s is 20.0 k/s"},
 		{"bytes/s<3MB", true, "bytes/s is 2.50 MB/s"},
 		{"bytes/conn>200", true, "bytes/conn is 210 B"},
-		{"bytes/conn>0.25 KiB", false, "bytes/conn is 210 B"},
+		{"bytes/conn>0.206 KiB", false, "bytes/conn is 210 B"},
 		{"slip>10ms", false, "slip is "},
 		{"slip.p99>1ns", true, "slip.p99 is "},
 		{"cpu/message>1us", true, "cpu/message is 28.3 µs"},

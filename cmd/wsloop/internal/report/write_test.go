@@ -109,6 +109,14 @@ func TestHGRMTicks(t *testing.T) {
 	}
 }
 
+// TestHGRMOfFour has a share that falls on a record: half of four are two.
+func TestHGRMOfFour(t *testing.T) {
+	text := written(t, hgrm(of(1e6, 2e6, 3e6, 4e6)))
+	if want := "       2.015 0.500000000000          2           2.00\n"; !strings.Contains(text, want) {
+		t.Errorf("no %q in\n%s", want, text)
+	}
+}
+
 func TestCompareNothing(t *testing.T) {
 	if text := written(t, func(w io.Writer) error { return Compare(w, new(Report), new(Report)) }); text != "the reports have no figure in common\n" {
 		t.Errorf("%q", text)
