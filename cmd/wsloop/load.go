@@ -120,7 +120,10 @@ func redactedArgs(args []string) (shown []string) {
 }
 
 func redactedField(field string) string {
-	name, _, _ := strings.Cut(field, ":")
+	name, _, found := strings.Cut(field, ":")
+	if !found {
+		return "***"
+	}
 	return name + ": ***"
 }
 

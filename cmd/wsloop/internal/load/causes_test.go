@@ -110,8 +110,14 @@ func TestLost(t *testing.T) {
 		s := echoServer()
 		s.Events.Message = func(c engine.Conn, op codec.Opcode, payload []byte) { end(c) }
 		c := small(serve(t, s))
-		c.Rate, c.Warmup = 1000, 0
-		r := run(t, c)
+		c.Rate, c.Drain = 1000, 10*time.Millisecond
+		w := connected(t, c)
+		w.Begin()
+		w.Measure()
+		eventually(t, "messages that cannot be sent", func() bool { return w.Sample().Causes[causeGone] > 0 && w.opened.Load() == 0 })
+		w.End()
+		w.Drain(t.Context())
+		r := w.Report(nil)
 		if n := r.Errors[want] + r.Errors["reset by the server"]; n != 10 || r.Connect.Lost != 10 {
 			t.Errorf("%s: %v %+v", want, r.Errors, r.Connect)
 		}

@@ -95,11 +95,10 @@ func (l *lane) ended(conn engine.Conn, how engine.Closure) {
 		l.waiting -= c.sent.len()
 	}
 	c.state = gone
-	switch {
-	case !ours && !l.drains:
+	if !ours {
 		l.tally.lost++
-		l.tally.fail(closeCause(how), 1)
-	case !ours || how.Err != nil:
+	}
+	if !ours || how.Err != nil {
 		l.tally.fail(closeCause(how), 1)
 	}
 	if l.worker.churns() {

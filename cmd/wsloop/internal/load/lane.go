@@ -24,7 +24,6 @@ type lane struct {
 	spare   *tally // empty, for when the other is taken away
 	from    int64  // messages due from here on are measured
 	sending bool   // a closed loop answers with the next message
-	drains  bool   // connections that end are no longer lost
 	closes  bool   // the run is over: nothing is counted, and connections that open now are closed
 	waiting int    // messages of open connections that were not answered
 	free    []*client

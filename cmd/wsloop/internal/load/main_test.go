@@ -105,6 +105,23 @@ func runUntil(t *testing.T, ctx context.Context, c Config) *report.Report {
 	return r
 }
 
+// connected is a worker whose connections are open.
+func connected(t *testing.T, c Config) *Worker {
+	t.Helper()
+	if err := c.Complete(); err != nil {
+		t.Fatal(err)
+	}
+	w, err := NewWorker(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.Close)
+	if err := w.Connect(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
 // noErrors fails for any error of a report.
 func noErrors(t *testing.T, r *report.Report) {
 	t.Helper()

@@ -113,9 +113,7 @@ func (l *lane) receive(conn engine.Conn, op codec.Opcode, payload []byte) {
 		return
 	}
 	l.record(s, now)
-	if l.sending {
-		l.send(c, now, now)
-	}
+	l.refill(c, now)
 }
 
 // receiveBroadcast takes a message that has its times in it. The lock is held.
@@ -135,9 +133,13 @@ func (l *lane) receiveBroadcast(c *client, now int64, payload []byte) {
 	l.record(s, now)
 	if _, own := c.sent.pop(); own && c.state == open {
 		l.waiting--
-		if l.sending {
-			l.send(c, now, now)
-		}
+		l.refill(c, now)
+	}
+}
+
+// refill sends what a closed loop may have on its way. On the loop all of it leaves in one write. The lock is held.
+func (l *lane) refill(c *client, now int64) {
+	for l.sending && c.sent.len() < l.worker.config.Outstanding && l.send(c, now, now) {
 	}
 }
 

@@ -205,17 +205,7 @@ func TestClientIsSmall(t *testing.T) {
 func TestMessagesDoNotAllocate(t *testing.T) {
 	c := small(serve(t, echoServer()))
 	c.Outstanding = 8
-	if err := c.Complete(); err != nil {
-		t.Fatal(err)
-	}
-	w, err := NewWorker(t.Context(), c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Close()
-	if err := w.Connect(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	w := connected(t, c)
 	w.Begin()
 	received := func() (n uint64) {
 		l := w.lanes[0]

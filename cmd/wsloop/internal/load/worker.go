@@ -177,7 +177,8 @@ func (w *Worker) active() []*client {
 	return all[:int(math.Ceil(float64(len(all))*w.config.Active-1e-9))]
 }
 
-// fill sends the first messages of a closed loop.
+// fill sends the first message of each connection in a closed loop. Its answer brings the others: sent here, they would
+// leave one by one, and stay apart.
 func (w *Worker) fill(clients []*client) {
 	for _, l := range w.lanes {
 		l.mu.Lock()
@@ -186,12 +187,8 @@ func (w *Worker) fill(clients []*client) {
 	}
 	for _, c := range clients {
 		c.lane.mu.Lock()
-		for range w.config.Outstanding {
-			now := w.now()
-			if !c.lane.send(c, now, now) {
-				break
-			}
-		}
+		now := w.now()
+		c.lane.send(c, now, now)
 		c.lane.mu.Unlock()
 	}
 }
@@ -211,7 +208,7 @@ func (w *Worker) End() {
 		w.stopChurn()
 		<-w.churned
 	}
-	w.ended = w.enter(after, func(l *lane, _ int64) { l.sending, l.drains = false, true })
+	w.ended = w.enter(after, func(l *lane, _ int64) { l.sending = false })
 	w.cpu = processorTime() - w.cpuAt
 }
 
