@@ -116,6 +116,9 @@ func TestLost(t *testing.T) {
 		w.Measure()
 		eventually(t, "messages that cannot be sent", func() bool { return w.Sample().Causes[causeGone] > 0 && w.opened.Load() == 0 })
 		w.End()
+		if n := w.waiting(); n != 0 {
+			t.Errorf("%s: the drain waits for %d answers that cannot come", want, n)
+		}
 		w.Drain(t.Context())
 		r := w.Report(nil)
 		if n := r.Errors[want] + r.Errors["reset by the server"]; n != 10 || r.Connect.Lost != 10 {
@@ -165,8 +168,8 @@ func TestBufferFull(t *testing.T) {
 	if r.Errors[full] == 0 || r.Errors[causeUnanswered] == 0 {
 		t.Errorf("%v", r.Errors)
 	}
-	if n := r.Errors[causeUnanswered]; n != r.Latency.Corrected.Count() {
-		t.Errorf("%d unanswered, %d latencies", n, r.Latency.Corrected.Count())
+	if n := r.Errors[causeUnanswered]; n != r.Latency.Corrected.Count() || n > r.Messages.Sent {
+		t.Errorf("%d unanswered, %d latencies, %d sent", n, r.Latency.Corrected.Count(), r.Messages.Sent)
 	}
 	c.Fragments = 3
 	if r = run(t, c); r.Errors[full] == 0 {

@@ -279,3 +279,43 @@ func TestLiveShowsLatencies(t *testing.T) {
 		t.Errorf("%q", text)
 	}
 }
+
+// What has to be said of a generator that was late or used up its processors.
+func TestWarnings(t *testing.T) {
+	t.Parallel()
+	w := &Worker{config: Config{Loops: 1}, ended: int64(time.Second), cpu: 950 * time.Millisecond}
+	w.total.slip.Record(2 * time.Millisecond)
+	if all := w.warnings(); len(all) != 2 || !strings.Contains(all[0], "2ms") || !strings.Contains(all[1], "processor") {
+		t.Errorf("%q", all)
+	}
+	w = &Worker{config: Config{Loops: 2}, ended: int64(time.Second), cpu: 950 * time.Millisecond}
+	w.total.slip.Record(100 * time.Microsecond)
+	w.total.corrected.Record(2 * time.Millisecond)
+	if all := w.warnings(); len(all) != 0 {
+		t.Errorf("%q", all)
+	}
+	w.total.corrected.RecordN(500*time.Microsecond, 3)
+	if all := w.warnings(); len(all) != 1 {
+		t.Errorf("%q", all)
+	}
+}
+
+// A life in churn that the server ends is lost, and the client begins another.
+func TestChurnLosesLives(t *testing.T) {
+	t.Parallel()
+	var n counter
+	s := echoServer()
+	s.Events.Message = func(c engine.Conn, op codec.Opcode, payload []byte) {
+		if n.Add(1)%2 == 0 {
+			c.Close(codec.StatusTryAgainLater, "")
+			return
+		}
+		echo(c, op, payload)
+	}
+	c := small(serve(t, s))
+	c.Scenario = Churn
+	r := run(t, c)
+	if r.Connect.Lost == 0 || r.Errors["closed by the server with 1013"] != r.Connect.Lost || r.Connect.Opened <= 10 {
+		t.Errorf("%+v %v", r.Connect, r.Errors)
+	}
+}

@@ -153,8 +153,8 @@ func TestSlow(t *testing.T) {
 	c.Scenario, c.Slow, c.Rate = Slow, 0.2, 200
 	r := run(t, c)
 	noErrors(t, r)
-	if sent := r.Latency.Corrected.Count() / 8; sent == 0 || r.Latency.Corrected.Count() != 8*sent {
-		t.Errorf("%d latencies of 8 readers", r.Latency.Corrected.Count())
+	if sent := r.Generator.Slip.Count(); sent == 0 || r.Latency.Corrected.Count() != 8*sent {
+		t.Errorf("%d latencies of 8 readers and %d messages", r.Latency.Corrected.Count(), sent)
 	}
 }
 
