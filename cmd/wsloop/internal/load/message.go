@@ -184,6 +184,24 @@ func (l *lane) giveUp(now int64) {
 	}
 }
 
+// lacks says whether the client is a reader that has not received all of a lane's broadcasts. Nothing is sent any more, and
+// the lock of its own lane is held.
+func (c *client) lacks(from *lane) bool {
+	return c.state == open && !c.slow && c.received < from.broadcasts
+}
+
+// lacks says whether one of the clients does.
+func (l *lane) lacks(from *lane) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range l.clients {
+		if l.clients[i].lacks(from) {
+			return true
+		}
+	}
+	return false
+}
+
 // missing counts what readers that are still there did not receive of a lane's broadcasts: the last ones, since they come in
 // order. It is called behind giveUp, when the sender has ended.
 func (l *lane) missing(from *lane, now int64) {
@@ -191,7 +209,7 @@ func (l *lane) missing(from *lane, now int64) {
 	defer l.mu.Unlock()
 	for i := range l.clients {
 		c := &l.clients[i]
-		if c.state != open || c.slow || c.received >= from.broadcasts {
+		if !c.lacks(from) {
 			continue
 		}
 		missing := from.broadcasts - c.received

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -240,7 +241,7 @@ const drainStep = 2 * time.Millisecond
 // Drain waits for answers, gives up those that do not come in time, and closes the connections with 1000. It takes
 // twice Config.Drain at most. The end of ctx ends both waits.
 func (w *Worker) Drain(ctx context.Context) {
-	w.settle(ctx, func() bool { return w.waiting() == 0 })
+	w.settle(ctx, func() bool { return w.waiting() == 0 && !w.lacks() })
 	now := w.now()
 	for _, l := range w.lanes {
 		l.giveUp(now)
@@ -276,6 +277,11 @@ func (w *Worker) waiting() (n int) {
 		l.mu.Unlock()
 	}
 	return n
+}
+
+// lacks says whether a reader has not received all broadcasts. Only the worker that sends them knows.
+func (w *Worker) lacks() bool {
+	return w.senderLane != nil && slices.ContainsFunc(w.lanes, func(l *lane) bool { return l.lacks(w.senderLane) })
 }
 
 // Close ends everything at once.
