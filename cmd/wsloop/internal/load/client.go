@@ -1,6 +1,10 @@
 package load
 
-import "github.com/wsloop/wsloop/engine"
+import (
+	"math"
+
+	"github.com/wsloop/wsloop/engine"
+)
 
 // state is how far a client is in its life.
 type state uint8
@@ -22,11 +26,21 @@ type client struct {
 
 	due   int64 // when the attempt was to begin
 	began int64 // when it did
-	at    int64 // when the TCP connection was made
+	at    int64 // when the TCP connection was made, and then when the last answer came
 
 	received uint32 // measured messages of a broadcast
 	state    state
 	slow     bool // it reads nothing
+}
+
+// answered takes the answer to a message. For the uncorrected latency it counts as sent no earlier than the answer before it came: as if
+// the client had waited for that, which is how latency goes missing.
+func (c *client) answered(s stamp, now int64) stamp {
+	if s.sent != math.MinInt64 {
+		s.sent = max(s.sent, c.at)
+	}
+	c.at = now
+	return s
 }
 
 // fifo keeps the stamps of messages in the order in which they were sent. Its zero value is empty.

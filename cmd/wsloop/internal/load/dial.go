@@ -35,7 +35,7 @@ func (l *lane) connected(data any) {
 func (l *lane) dialed(c *client, conn engine.Conn, err error) {
 	now := l.worker.now()
 	l.worker.lastOutcome.Store(now)
-	l.worker.release()
+	defer l.worker.release() // once it is counted: who has all slots reads the counters
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err != nil {

@@ -9,10 +9,9 @@ import (
 	"github.com/wsloop/wsloop/engine"
 )
 
-// A server that stands still for 300 ms of some 2 s holds up the messages of that time: 15 % of all. The pacer goes on, so
-// those messages leave at their times, wait in the server's socket, and both latencies show it. What tells them
-// apart is a generator that stands still; see TestSlipIsPartOfTheLatency. A tool that waits for answers would have one late message
-// per connection: here ten of 2,000, and its p99 would show nothing.
+// A server that stands still for 300 ms of some 2 s holds up the messages of that time: 15 % of all, and the corrected latency shows
+// it. A tool that waits for answers has one late message per connection: here ten of 2,000, and the uncorrected p95 shows nothing. What is
+// compared holds on a slow machine, too, as long as that does not hold up most messages by itself.
 func TestStallShows(t *testing.T) {
 	t.Parallel()
 	const stall = 300 * time.Millisecond
@@ -37,12 +36,15 @@ func TestStallShows(t *testing.T) {
 	if h.Max() < stall*9/10 {
 		t.Errorf("the longest latency is %v", h.Max())
 	}
+	if u := r.Latency.Uncorrected; u.Quantile(0.95) >= h.Quantile(0.95)/2 || u.Max() < stall*9/10 {
+		t.Errorf("uncorrected p95 %v beside %v, the longest %v", u.Quantile(0.95), h.Quantile(0.95), u.Max())
+	}
 }
 
 // The generator stands still: nobody sends for 300 ms, and then all at once. Each message was late, and how long it was on
 // its way is another matter: only the corrected latency tells, and the slip says whose fault it is. The lane's lock is what the
 // pacer needs, so holding it stands for any reason that a generator may have. What is checked holds on a slow machine, too: the longest
-// lateness has a lower bound, and the two means differ by the mean slip, because each message's latencies differ by its own.
+// lateness has a lower bound, and the two means differ by the mean slip at least, because each message's latencies differ by its own.
 func TestSlipIsPartOfTheLatency(t *testing.T) {
 	t.Parallel()
 	const stall = 300 * time.Millisecond
@@ -62,8 +64,7 @@ func TestSlipIsPartOfTheLatency(t *testing.T) {
 	if corrected.Max() < stall*9/10 || slip.Max() < stall*9/10 {
 		t.Errorf("corrected %v at most, slip %v", corrected.Max(), slip.Max())
 	}
-	differ := corrected.Mean() - uncorrected.Mean()
-	if off := differ - slip.Mean(); differ < stall/100 || off.Abs() > time.Microsecond {
+	if differ := corrected.Mean() - uncorrected.Mean(); differ < stall/100 || differ < slip.Mean()-time.Microsecond {
 		t.Errorf("corrected %v, uncorrected %v, slip %v in the mean", corrected.Mean(), uncorrected.Mean(), slip.Mean())
 	}
 	if len(r.Generator.Warnings) == 0 {

@@ -112,7 +112,7 @@ func (l *lane) receive(conn engine.Conn, op codec.Opcode, payload []byte) {
 		l.close(c) // and the latency is that of its whole life
 		return
 	}
-	l.record(s, now)
+	l.record(c.answered(s, now), now)
 	l.refill(c, now)
 }
 
@@ -130,7 +130,7 @@ func (l *lane) receiveBroadcast(c *client, now int64, payload []byte) {
 	if s.due >= l.from {
 		c.received++
 	}
-	l.record(s, now)
+	l.record(c.answered(s, now), now)
 	if _, own := c.sent.pop(); own && c.state == open {
 		l.waiting--
 		l.refill(c, now)
@@ -178,7 +178,7 @@ func (l *lane) giveUp(now int64) {
 			}
 		default:
 			for s, more := c.sent.pop(); more; s, more = c.sent.pop() {
-				l.unanswered(s, now)
+				l.unanswered(c.answered(s, now), now)
 			}
 		}
 	}
