@@ -235,6 +235,8 @@ func (h *echoer) meddle(c *conn) {
 		h.check(errors.Is(h.loop.Write(c.token, []byte("x")), poller.ErrClosed), "Write after CloseWrite succeeded")
 	case 27:
 		h.end(c, errTest)
+	case 28, 29:
+		h.w.Block(time.Duration(h.w.random.Int64N(int64(3 * time.Second))))
 	}
 }
 

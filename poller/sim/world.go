@@ -217,6 +217,13 @@ func (w *World) Advance(d time.Duration) {
 	w.now = max(w.now, end)
 }
 
+// Block has the callback or the function of a script that runs take d, as one that blocks would: what else was due
+// meanwhile happens late.
+func (w *World) Block(d time.Duration) {
+	w.trace("blocked", 0, int(d))
+	w.now += max(d, 0)
+}
+
 // next is when something happens because of the time.
 func (w *World) next() (at time.Duration, ok bool) {
 	if len(w.timers.heap) > 0 {
