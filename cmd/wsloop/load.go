@@ -19,8 +19,13 @@ var errThreshold = errors.New("threshold")
 
 // loadCommand is wsloop load: it makes load and reports, or compares two reports.
 func loadCommand(args []string, stdout, stderr io.Writer) error {
-	if len(args) > 0 && args[0] == "compare" {
-		return compareReports(args[1:], stdout, stderr)
+	if len(args) > 0 {
+		switch args[0] {
+		case "compare":
+			return compareReports(args[1:], stdout, stderr)
+		case loadChildCommand:
+			return loadChild(stdout)
+		}
 	}
 	c, err := parseLoad(args, stderr)
 	if err != nil {
@@ -30,11 +35,14 @@ func loadCommand(args []string, stdout, stderr io.Writer) error {
 	ctx, restore := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer restore()
 	defer context.AfterFunc(ctx, restore)()
+	if err := c.checkLimits(ctx, stderr); err != nil || c.onlyCheck {
+		return err
+	}
 	var live *load.Live
 	if !c.quiet {
 		live = load.NewLive(stderr, c.run.Connections)
 	}
-	r, runErr := load.Run(ctx, c.run, append([]string{"wsloop", "load"}, redactedArgs(args)...), live)
+	r, runErr := c.generate(ctx, append([]string{"wsloop", "load"}, redactedArgs(args)...), live, stderr)
 	if r == nil {
 		return runErr
 	}

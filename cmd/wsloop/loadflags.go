@@ -17,6 +17,8 @@ import (
 // loadConfig is what the flags of load say.
 type loadConfig struct {
 	run        load.Config
+	procs      int // processes to run in; 0 for this one
+	onlyCheck  bool
 	quiet      bool
 	payload    string // path of a file
 	files      []reportFile
@@ -26,7 +28,8 @@ type loadConfig struct {
 const loadUsage = `usage: wsloop load [flags] URL...
        wsloop load compare a.json b.json
 
-The exit status is 1 if no connection was opened, 2 if the flags are wrong, and 3 if a -fail is true of the run.
+The exit status is 1 if no connection was opened or a process of -procs ended early, 2 if the flags are wrong or the machine has
+too little for the run, and 3 if a -fail is true of it.
 
 `
 
@@ -53,6 +56,9 @@ func parseLoad(args []string, stderr io.Writer) (*loadConfig, error) {
 	err := c.readPayload()
 	if err == nil {
 		err = c.run.Complete()
+	}
+	if err == nil && (c.procs < 0 || c.procs > c.run.Connections) {
+		err = errors.New("-procs is negative, or greater than the number of connections")
 	}
 	if err != nil {
 		fmt.Fprintln(stderr, "wsloop load:", err)
@@ -97,7 +103,9 @@ func (c *loadConfig) addTargets(flags *flag.FlagSet) {
 	flags.IntVar(&r.Pending, "pending", load.DefaultPending, "`number` of connections that may be on their way at a time")
 	flags.DurationVar(&r.Timeout, "timeout", load.DefaultTimeout, "time for connecting and the opening handshake")
 	flags.DurationVar(&r.Keepalive, "keepalive", 0, "silence after which a ping is sent (default none is)")
-	flags.IntVar(&r.Loops, "loops", 1, "`number` of event loops")
+	flags.IntVar(&r.Loops, "loops", 1, "`number` of event loops of a process")
+	flags.IntVar(&c.procs, "procs", 0, "`number` of processes that share the run, each with its own limits (default none: this process does it)")
+	flags.BoolVar(&c.onlyCheck, "check", false, "only check whether the limits of this machine, and of -server-pid, allow the run: exit status 2 if not")
 }
 
 // addMessages are what connections do.

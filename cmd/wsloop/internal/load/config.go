@@ -180,20 +180,32 @@ func (c *Config) broadcasts() bool { return c.Scenario == Broadcast || c.Scenari
 // closedLoop says whether a message leaves when another was answered, and not at a time of its own.
 func (c *Config) closedLoop() bool { return c.Outstanding > 0 }
 
-// Share is the part number i of n of a complete Config, for one of n processes. Connections and rates are divided, and so is what
-// may be on its way; in a broadcast the first part sends alone.
+// Share is the part number i of n of a complete Config, for one of n processes. Connections and rates are divided, and so are
+// sources, if there is one for each, and what may be on its way; in a broadcast the first part sends alone.
 func (c *Config) Share(i, n int) Config {
 	share := *c
 	from, to := part(c.Connections, i, n), part(c.Connections, i+1, n)
 	share.First, share.Connections = c.First+from, to-from
-	portion := float64(share.Connections) / float64(max(c.Connections, 1))
-	share.ConnectRate *= portion
+	share.ConnectRate *= portion(share.Connections, c.Connections)
 	share.Pending = max(1, part(c.Pending, i+1, n)-part(c.Pending, i, n))
+	share.Loops = max(min(c.Loops, share.Connections), 1)
+	if len(c.Sources) >= n {
+		share.Sources = c.Sources[part(len(c.Sources), i, n):part(len(c.Sources), i+1, n)]
+	}
 	if !c.broadcasts() {
-		share.Rate *= portion
+		share.Rate *= portion(share.activeOf(share.Connections), c.activeOf(c.Connections))
 	}
 	return share
 }
+
+// activeOf is how many connections of this share send, if so many are open. Those of all shares add up to the share that
+// was asked for, rounded up.
+func (c *Config) activeOf(open int) int {
+	upTo := func(n int) int { return int(math.Ceil(float64(n)*c.Active - 1e-9)) }
+	return min(upTo(c.First+open)-upTo(c.First), open)
+}
+
+func portion(of, whole int) float64 { return float64(of) / float64(max(whole, 1)) }
 
 // part is where the part number i of n parts begins.
 func part(of, i, n int) int { return int(int64(of) * int64(i) / int64(n)) }

@@ -21,9 +21,10 @@ func Run(ctx context.Context, c Config, command []string, live *Live) (*report.R
 		return nil, err
 	}
 	defer w.Close()
-	stop := everySecond(w, live)
+	stop := everySecond(w, live.Show)
 	err = w.run(ctx, servers)
 	stop()
+	live.End()
 	r := w.Report(command)
 	r.Servers = servers.found()
 	if r.Connect.Opened == 0 {
@@ -63,8 +64,8 @@ func wait(ctx context.Context, d time.Duration) {
 	}
 }
 
-// everySecond samples and shows until it is stopped, and then once more.
-func everySecond(w *Worker, live *Live) (stop func()) {
+// everySecond samples and passes that on until it is stopped, and then once more.
+func everySecond(w *Worker, pass func(Sample)) (stop func()) {
 	stopped, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
@@ -73,10 +74,9 @@ func everySecond(w *Worker, live *Live) (stop func()) {
 		for {
 			select {
 			case <-ticker.C:
-				live.Show(w.Sample())
+				pass(w.Sample())
 			case <-stopped:
-				live.Show(w.Sample())
-				live.End()
+				pass(w.Sample())
 				return
 			}
 		}

@@ -108,12 +108,11 @@ const (
 
 // warnings say when the figures are about the generator as much as about the server.
 func (w *Worker) warnings() (all []string) {
-	slip, p50 := w.total.slip.Quantile(0.99), w.total.corrected.Quantile(0.5)
-	if slip > worstSlip || w.total.corrected.Count() > 0 && w.total.slip.Count() > 0 && slip > p50/10 {
+	if slip := lateness(&w.total.slip, &w.total.corrected); slip > 0 {
 		all = append(all, "the generator was late: 1 % of the messages left more than "+slip.Round(time.Microsecond).String()+
 			" after they were due; more -procs or a lower rate would tell the server from it")
 	}
-	if passed := nanos(w.began, w.ended) * time.Duration(w.config.Loops); passed > 0 && float64(w.cpu) > fullShare*float64(passed) {
+	if usedUp(w.cpu, nanos(w.began, w.ended), w.config.Loops) {
 		all = append(all, "the generator used up its processor time; more -procs, or -loops, would tell the server from it")
 	}
 	return all

@@ -175,7 +175,7 @@ func (w *Worker) active() []*client {
 		return all[:1]
 	}
 	rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-	return all[:int(math.Ceil(float64(len(all))*w.config.Active-1e-9))]
+	return all[:w.config.activeOf(len(all))]
 }
 
 // fill sends the first message of each connection in a closed loop. Its answer brings the others: sent here, they would
