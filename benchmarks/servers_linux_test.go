@@ -2,11 +2,14 @@ package benchmarks
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"syscall"
 	"testing"
 )
@@ -142,6 +145,41 @@ func echoBytes(t *testing.T, addr string) {
 	c.read(got)
 	if string(got) != string(sent) {
 		t.Fatal("the bytes came back changed")
+	}
+}
+
+// The load generator's connect mode ends with an error at whatever a server does wrong when connections
+// come and go.
+func TestChurn(t *testing.T) {
+	compiler, err := exec.LookPath("cc")
+	if err != nil {
+		t.Skip("no C compiler")
+	}
+	load := filepath.Join(t.TempDir(), "load")
+	sources, err := filepath.Glob("../scripts/bench/load/*.c")
+	if err != nil || len(sources) == 0 {
+		t.Fatalf("no sources: %v", err)
+	}
+	if out, err := exec.Command(compiler, append([]string{"-O2", "-o", load}, sources...)...).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, r := range rivals {
+		t.Run(r.name, func(t *testing.T) {
+			_, port, err := net.SplitHostPort(r.start(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			mode := "connect"
+			if r.raw {
+				mode = "connect-raw"
+			}
+			// It wants a process to measure; whose does not matter here.
+			out, err := exec.Command(load, "-p", port, "-P", strconv.Itoa(os.Getpid()),
+				"-m", mode, "-c", "10", "-n", "100", "-w", "0").CombinedOutput()
+			if err != nil || !bytes.HasPrefix(out, []byte("mode="+mode+" conns=10 payload=125 cycles=1")) {
+				t.Fatalf("%v\n%s", err, out)
+			}
+		})
 	}
 }
 

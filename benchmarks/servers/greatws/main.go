@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command greatws serves an echo with github.com/antlabs/greatws, as its README does: net/http for the
 // handshake, then its event loops, as many as it thinks fit, with 256 events a turn. Left out are the
 // read timeout of five seconds and the timer for each write; no other server has them.

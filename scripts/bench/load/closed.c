@@ -138,19 +138,14 @@ static void report(const struct plan *p, struct usage a, struct usage b, double 
 {
     double ns = (double)(b.clock_ns - a.clock_ns);
     double server_ns = (double)(b.server_ns - a.server_ns);
-    double client_ns = (double)(b.client_ns - a.client_ns);
-    double busy_ns = (double)(b.busy_ns - a.busy_ns);
-    double other_ns = busy_ns - server_ns - client_ns;
 
     if (messages < 1)
         errx(1, "no message was answered");
     printf("mode=%s conns=%d outstanding=%d payload=%zu messages=%.0f seconds=%.3f"
-           " msgs_per_s=%.0f server_cpu_ns=%.0f cpu_ns_per_msg=%.1f"
-           " server_pct=%.1f client_pct=%.1f other_pct=%.1f irq_pct=%.1f\n",
+           " msgs_per_s=%.0f server_cpu_ns=%.0f cpu_ns_per_msg=%.1f",
            p->mode == MODE_WS ? "ws" : "raw", p->connections, p->outstanding, p->payload_len,
-           messages, ns / 1e9, messages * 1e9 / ns, server_ns, server_ns / messages,
-           100 * server_ns / ns, 100 * client_ns / ns, 100 * (other_ns > 0 ? other_ns : 0) / ns,
-           100 * (double)(b.irq_ns - a.irq_ns) / ns);
+           messages, ns / 1e9, messages * 1e9 / ns, server_ns, server_ns / messages);
+    usage_print_shares(a, b);
 }
 
 void closed_loop(const struct plan *p, const struct message *m, const int *fds)

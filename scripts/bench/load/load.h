@@ -19,10 +19,12 @@ enum { PATIENCE_MS = 10000 };
 struct plan {
     int port;
     enum mode mode;
+    bool churn; /* connections come and go: connect_loop instead of closed_loop */
     int connections;
     int outstanding; /* messages each connection keeps in flight */
     size_t payload_len;
     double warmup_seconds, seconds;
+    double cycles; /* of the connect loop, instead of seconds; 0 for none */
     pid_t server;
 };
 
@@ -36,9 +38,25 @@ struct message {
 };
 
 struct message message_build(enum mode mode, size_t payload_len, int copies);
+/* A masked Close frame with 1000, and its length. */
+enum { CLOSE_LEN = 8 };
+extern const unsigned char close_frame[CLOSE_LEN];
 
+/* What receives an opening handshake, and more than any server here sends. */
+enum { HEAD_MAX = 4096 };
+
+/* Begins to connect connection number `index`; the descriptor does not block. */
+int peer_begin(int port, int index);
 /* Connects connection number `index`; the descriptor does not block. */
 int peer_connect(int port, int index);
+/* Writes the request of an opening handshake into HEAD_MAX bytes; returns its length. */
+size_t peer_request(char *request, int port);
+/*
+ * The length of the response at the beginning of `head`, which ends with a zero
+ * byte; 0 if it is not finished. Refuses anything but 101 with the right
+ * Sec-WebSocket-Accept.
+ */
+size_t peer_response(const char *head);
 /* Performs the opening handshake of RFC 6455 section 4.1. */
 void peer_handshake(int fd, int port);
 /* Sends one message and compares the answer byte for byte. */
@@ -55,8 +73,13 @@ struct usage {
 
 struct usage usage_read(pid_t server);
 int64_t clock_now_ns(void);
+/* Ends a line of key=value with who used how much of a core between two readings. */
+void usage_print_shares(struct usage a, struct usage b);
 
 /* Keeps `outstanding` messages in flight on every descriptor, and reports. */
 void closed_loop(const struct plan *p, const struct message *m, const int *fds);
+
+/* Keeps opening connections that echo one message and close, and reports. */
+void connect_loop(const struct plan *p, const struct message *m);
 
 #endif

@@ -4,14 +4,18 @@
  *
  *     load -p port -P pid [-m raw|ws] [-c connections] [-o outstanding]
  *          [-b payload bytes] [-t seconds] [-w warm-up seconds]
+ *     load -p port -P pid -m connect|connect-raw [-c connections] [-b payload bytes]
+ *          [-t seconds | -n cycles] [-w warm-up seconds]
  *     load -p port -i [-m raw|ws] [-c connections] [-b payload bytes]
  *
  * The first form runs a closed loop and prints one line of key=value. The second
- * opens the connections, prints "open N" and holds them; for every line "echo"
- * on its standard input it echoes one message on each and prints "echoed N"; it
- * ends with its input.
+ * does so with connections that come and go: connect, handshake, one echo,
+ * closing handshake, close, and again; connect-raw leaves out the handshakes.
+ * The third opens the connections, prints "open N" and holds them; for every
+ * line "echo" on its standard input it echoes one message on each and prints
+ * "echoed N"; it ends with its input.
  *
- * In both modes the client sends masked WebSocket frames; in raw mode they are
+ * In all modes the client sends masked WebSocket frames; in raw mode they are
  * just bytes that the server returns. So the same number of bytes travels to the
  * server, and a WebSocket reply is four bytes shorter, the masking key.
  */
@@ -26,8 +30,9 @@
 
 static _Noreturn void usage(void)
 {
-    fprintf(stderr, "usage: load -p port {-P pid | -i} [-m raw|ws] [-c connections]"
-                    " [-o outstanding] [-b payload] [-t seconds] [-w warm-up]\n");
+    fprintf(stderr, "usage: load -p port {-P pid | -i} [-m raw|ws|connect|connect-raw]"
+                    " [-c connections] [-o outstanding] [-b payload] [-t seconds] [-n cycles]"
+                    " [-w warm-up]\n");
     exit(2);
 }
 
@@ -41,6 +46,27 @@ static double number(const char *s, double min, double max)
     return n;
 }
 
+static void parse_mode(struct plan *p, const char *s)
+{
+    static const struct {
+        const char *name;
+        enum mode mode;
+        bool churn;
+    } modes[] = {{"raw", MODE_RAW, false},
+                 {"ws", MODE_WS, false},
+                 {"connect", MODE_WS, true},
+                 {"connect-raw", MODE_RAW, true}};
+
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+        if (strcmp(s, modes[i].name) == 0) {
+            p->mode = modes[i].mode;
+            p->churn = modes[i].churn;
+            return;
+        }
+    }
+    usage();
+}
+
 static struct plan parse(int argc, char **argv, bool *idle)
 {
     struct plan p = {.mode = MODE_WS,
@@ -51,25 +77,23 @@ static struct plan parse(int argc, char **argv, bool *idle)
                      .seconds = 2};
     int flag;
 
-    while ((flag = getopt(argc, argv, "p:P:im:c:o:b:t:w:")) != -1) {
+    while ((flag = getopt(argc, argv, "p:P:im:c:o:b:n:t:w:")) != -1) {
         switch (flag) {
         case 'p': p.port = (int)number(optarg, 1, 65535); break;
         case 'P': p.server = (pid_t)number(optarg, 1, 1 << 30); break;
         case 'i': *idle = true; break;
-        case 'm':
-            if (strcmp(optarg, "raw") != 0 && strcmp(optarg, "ws") != 0)
-                usage();
-            p.mode = optarg[0] == 'r' ? MODE_RAW : MODE_WS;
-            break;
+        case 'm': parse_mode(&p, optarg); break;
         case 'c': p.connections = (int)number(optarg, 1, 1000000); break;
         case 'o': p.outstanding = (int)number(optarg, 1, 10000); break;
         case 'b': p.payload_len = (size_t)number(optarg, 0, 64 << 20); break;
+        case 'n': p.cycles = number(optarg, 1, 1e12); break;
         case 't': p.seconds = number(optarg, 0.01, 3600); break;
         case 'w': p.warmup_seconds = number(optarg, 0, 3600); break;
         default: usage();
         }
     }
-    if (optind != argc || p.port == 0 || (p.server == 0) != *idle)
+    if (optind != argc || p.port == 0 || (p.server == 0) != *idle ||
+        (p.churn && (*idle || p.outstanding != 1)) || (!p.churn && p.cycles > 0))
         usage();
     return p;
 }
@@ -103,31 +127,41 @@ static void hold(const struct plan *p, const struct message *m, const int *fds)
     }
 }
 
+/* Opens the connections, does with them what was asked for, and closes them. */
+static void run(const struct plan *p, const struct message *m, bool idle)
+{
+    int *fds = calloc((size_t)p->connections, sizeof *fds);
+
+    if (fds == NULL)
+        err(1, "calloc");
+    for (int i = 0; i < p->connections; i++) {
+        fds[i] = peer_connect(p->port, i);
+        if (p->mode == MODE_WS)
+            peer_handshake(fds[i], p->port);
+    }
+    if (idle) {
+        hold(p, m, fds);
+    } else {
+        for (int i = 0; i < p->connections; i++)
+            peer_exchange(fds[i], m);
+        closed_loop(p, m, fds);
+    }
+    for (int i = 0; i < p->connections; i++)
+        close(fds[i]);
+    free(fds);
+}
+
 int main(int argc, char **argv)
 {
     bool idle = false;
     struct plan p = parse(argc, argv, &idle);
     struct message m = message_build(p.mode, p.payload_len, p.outstanding);
-    int *fds = calloc((size_t)p.connections, sizeof *fds);
 
-    if (fds == NULL)
-        err(1, "calloc");
     raise_file_limit(p.connections);
-    for (int i = 0; i < p.connections; i++) {
-        fds[i] = peer_connect(p.port, i);
-        if (p.mode == MODE_WS)
-            peer_handshake(fds[i], p.port);
-    }
-    if (idle) {
-        hold(&p, &m, fds);
-    } else {
-        for (int i = 0; i < p.connections; i++)
-            peer_exchange(fds[i], &m);
-        closed_loop(&p, &m, fds);
-    }
-    for (int i = 0; i < p.connections; i++)
-        close(fds[i]);
-    free(fds);
+    if (p.churn)
+        connect_loop(&p, &m);
+    else
+        run(&p, &m, idle);
     free(m.sent);
     free(m.reply);
     return 0;

@@ -5,10 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FINAL = 0x80, OPCODE_BINARY = 0x2, MASKED = 0x80, HEADER_MAX = 14 };
+enum { FINAL = 0x80, OPCODE_BINARY = 0x2, OPCODE_CLOSE = 0x8, MASKED = 0x80, HEADER_MAX = 14 };
 
 /* The masking key of the examples in RFC 6455 section 5.7. */
 static const unsigned char masking_key[4] = {0x37, 0xfa, 0x21, 0x3d};
+
+const unsigned char close_frame[CLOSE_LEN] = {
+    FINAL | OPCODE_CLOSE, MASKED | 2, 0x37, 0xfa, 0x21, 0x3d, 1000 >> 8 ^ 0x37, (1000 & 0xff) ^ 0xfa};
 
 static void *allocate(size_t n)
 {

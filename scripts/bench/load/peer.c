@@ -5,7 +5,6 @@
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
@@ -14,13 +13,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { CONNECTIONS_PER_ADDRESS = 10000, HEAD_MAX = 4096 };
+enum { CONNECTIONS_PER_ADDRESS = 10000 };
 
 /* The key of RFC 6455 section 1.3, with the answer given there. */
 static const char key[] = "dGhlIHNhbXBsZSBub25jZQ==";
 static const char accept_value[] = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
-int peer_connect(int port, int index)
+int peer_begin(int port, int index)
 {
     /* One source address has fewer than 65,536 ports, and often half of them. */
     struct sockaddr_in from = {
@@ -31,7 +30,7 @@ int peer_connect(int port, int index)
                              .sin_port = htons((uint16_t)port),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int one = 1;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
     if (fd < 0)
         err(1, "socket for connection %d", index);
@@ -40,10 +39,8 @@ int peer_connect(int port, int index)
     setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
     if (bind(fd, (struct sockaddr *)&from, sizeof from) != 0)
         err(1, "bind connection %d", index);
-    if (connect(fd, (struct sockaddr *)&to, sizeof to) != 0)
+    if (connect(fd, (struct sockaddr *)&to, sizeof to) != 0 && errno != EINPROGRESS)
         err(1, "connect connection %d", index);
-    if (fcntl(fd, F_SETFL, O_NONBLOCK) != 0)
-        err(1, "fcntl");
     return fd;
 }
 
@@ -57,6 +54,20 @@ static short wait_for(int fd, short events)
     if (n == 0)
         errx(1, "the server did not answer within %d ms", PATIENCE_MS);
     return p.revents;
+}
+
+int peer_connect(int port, int index)
+{
+    int fd = peer_begin(port, index), error;
+    socklen_t len = sizeof error;
+
+    wait_for(fd, POLLOUT);
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
+        err(1, "getsockopt");
+    errno = error;
+    if (errno != 0)
+        err(1, "connect connection %d", index);
+    return fd;
 }
 
 static size_t receive(int fd, void *b, size_t len)
@@ -83,11 +94,26 @@ static size_t transmit(int fd, const void *b, size_t len)
     return 0;
 }
 
-/* Refuses anything but 101 with the right Sec-WebSocket-Accept (RFC 6455 section 4.1). */
-static void check_head(const char *head)
+size_t peer_request(char *request, int port)
+{
+    return (size_t)snprintf(request, HEAD_MAX,
+                            "GET / HTTP/1.1\r\n"
+                            "Host: 127.0.0.1:%d\r\n"
+                            "Upgrade: websocket\r\n"
+                            "Connection: Upgrade\r\n"
+                            "Sec-WebSocket-Key: %s\r\n"
+                            "Sec-WebSocket-Version: 13\r\n\r\n",
+                            port, key);
+}
+
+size_t peer_response(const char *head)
 {
     static const char name[] = "\r\nsec-websocket-accept:";
+    const char *end = strstr(head, "\r\n\r\n");
     const char *value = strcasestr(head, name);
+
+    if (end == NULL)
+        return 0;
 
     if (strncmp(head, "HTTP/1.1 101 ", 13) != 0)
         errx(1, "opening handshake refused: %.*s", (int)strcspn(head, "\r\n"), head);
@@ -97,39 +123,29 @@ static void check_head(const char *head)
     value += strspn(value, " \t");
     if (strncmp(value, accept_value, sizeof accept_value - 1) != 0)
         errx(1, "opening handshake: wrong Sec-WebSocket-Accept");
+    return (size_t)(end + 4 - head);
 }
 
 void peer_handshake(int fd, int port)
 {
     char head[HEAD_MAX + 1];
-    size_t len = 0, sent = 0;
-    int request_len = snprintf(head, sizeof head,
-                               "GET / HTTP/1.1\r\n"
-                               "Host: 127.0.0.1:%d\r\n"
-                               "Upgrade: websocket\r\n"
-                               "Connection: Upgrade\r\n"
-                               "Sec-WebSocket-Key: %s\r\n"
-                               "Sec-WebSocket-Version: 13\r\n\r\n",
-                               port, key);
+    size_t len = 0, sent = 0, response_len;
+    size_t request_len = peer_request(head, port);
 
-    while (sent < (size_t)request_len) {
+    while (sent < request_len) {
         wait_for(fd, POLLOUT);
-        sent += transmit(fd, head + sent, (size_t)request_len - sent);
+        sent += transmit(fd, head + sent, request_len - sent);
     }
-    for (;;) {
+    do {
+        if (len == HEAD_MAX)
+            errx(1, "the server's handshake exceeds %d bytes", HEAD_MAX);
         wait_for(fd, POLLIN);
         len += receive(fd, head + len, HEAD_MAX - len);
         head[len] = '\0';
-        char *end = strstr(head, "\r\n\r\n");
-        if (end != NULL) {
-            if (end + 4 != head + len)
-                errx(1, "the server sent bytes nobody asked for after its handshake");
-            break;
-        }
-        if (len == HEAD_MAX)
-            errx(1, "the server's handshake exceeds %d bytes", HEAD_MAX);
-    }
-    check_head(head);
+        response_len = peer_response(head);
+    } while (response_len == 0);
+    if (response_len != len)
+        errx(1, "the server sent bytes nobody asked for after its handshake");
 }
 
 void peer_exchange(int fd, const struct message *m)

@@ -67,3 +67,15 @@ struct usage usage_read(pid_t server)
     u.client_ns = process_cpu_ns(0);
     return u;
 }
+
+void usage_print_shares(struct usage a, struct usage b)
+{
+    double ns = (double)(b.clock_ns - a.clock_ns);
+    double server_ns = (double)(b.server_ns - a.server_ns);
+    double client_ns = (double)(b.client_ns - a.client_ns);
+    double other_ns = (double)(b.busy_ns - a.busy_ns) - server_ns - client_ns;
+
+    printf(" server_pct=%.1f client_pct=%.1f other_pct=%.1f irq_pct=%.1f\n", 100 * server_ns / ns,
+           100 * client_ns / ns, 100 * (other_ns > 0 ? other_ns : 0) / ns,
+           100 * (double)(b.irq_ns - a.irq_ns) / ns);
+}
