@@ -117,7 +117,7 @@ func TestEcho(t *testing.T) {
 			for _, message := range []struct {
 				opcode  byte
 				payload []byte
-			}{{text, []byte("Grüße")}, {bin, pattern(100_000)}, {text, nil}, {bin, nil}, {bin, pattern(125)}} {
+			}{{text, []byte("Grüße")}, {bin, pattern(100_000)}, {text, nil}, {bin, nil}, {bin, pattern(1 << 20)}} {
 				if r.losesEmpty && len(message.payload) == 0 {
 					continue
 				}
