@@ -110,6 +110,18 @@ func await[T any](t testing.TB, from <-chan T, what string) (v T) {
 	return v
 }
 
+// poll waits until something holds.
+func poll(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
+	for deadline := time.Now().Add(patience); !holds(); <-ticker.C {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
 // client is the far end of a connection. It sends what it is told, legal or not. It is written
 // without package codec's decoder, so that the two do not share their mistakes.
 type client struct {

@@ -34,18 +34,6 @@ func (r *running) openNarrow() *client {
 	return c
 }
 
-// poll waits until something holds.
-func poll(t testing.TB, what string, holds func() bool) {
-	t.Helper()
-	ticker := time.NewTicker(10 * time.Millisecond)
-	defer ticker.Stop()
-	for deadline := time.Now().Add(patience); !holds(); <-ticker.C {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain for %s", what)
-		}
-	}
-}
-
 // pour is an Open callback that sends so many messages of 256 KiB, filled with a byte.
 func pour(t testing.TB, messages int, fill byte) func(Conn) {
 	message := bytes.Repeat([]byte{fill}, 256<<10)
