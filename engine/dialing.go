@@ -126,8 +126,16 @@ func (l *loop) openDialed(t poller.Token, s *session, subprotocol string) {
 	x.dial = nil
 	l.settle(s)
 	l.server.counters.dials.Add(1)
-	defer d.done(Conn{l, t}, nil) // also if Open panics
+	defer l.tellOpen(t, d) // also if Open panics
 	l.begin(t, s, codec.RoleClient)
+}
+
+// tellOpen calls done. What that decides, as to close or to pause, holds for the frames behind the answer.
+func (l *loop) tellOpen(t poller.Token, d *dialing) {
+	d.done(Conn{l, t}, nil)
+	if l.ordered.Load() {
+		l.applyOrders()
+	}
 }
 
 // closedDialing tells of a connection that was not made, or nobody of another one that never opened.
