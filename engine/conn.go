@@ -259,19 +259,20 @@ func (c Conn) SetData(v any) {
 }
 
 // Data is what SetData attached, or nil.
-func (c Conn) Data() any {
-	if c.loop == nil {
+func (c Conn) Data() (v any) {
+	l := c.loop
+	if l == nil {
 		return nil
 	}
-	c.loop.mu.Lock()
-	defer c.loop.mu.Unlock()
-	if b := c.loop.lingering[c.token]; b != nil {
-		return b.data
+	l.mu.Lock() // not deferred: this is called for every message
+	switch {
+	case len(l.lingering) > 0 && l.lingering[c.token] != nil:
+		v = l.lingering[c.token].data
+	case l.sendingOf(c.token) != nil && int(c.token.Slot()) < l.data.Len():
+		v = *l.data.At(c.token.Slot())
 	}
-	if c.loop.sendingOf(c.token) == nil || int(c.token.Slot()) >= c.loop.data.Len() {
-		return nil
-	}
-	return *c.loop.data.At(c.token.Slot())
+	l.mu.Unlock()
+	return v
 }
 
 // RemoteAddr asks the system for the peer's address; nothing is stored for it. It is the
