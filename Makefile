@@ -8,7 +8,7 @@ SEEDS ?= 10000
 CROSS = linux/arm64 linux/386 linux/s390x darwin/amd64 darwin/arm64 freebsd/amd64 freebsd/arm64 windows/amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help fmt lint test race cover purego wsdebug cross fuzz sim mutants interop browser bench bench-idle bench-slow bench-sysmon ci
+.PHONY: help fmt lint test race cover purego wsdebug cross fuzz sim mutants interop browser bench bench-idle bench-slow bench-sysmon million ci
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
@@ -76,6 +76,9 @@ bench-slow: ## what peers that do not read, or send byte by byte, cost the other
 
 bench-sysmon: ## how quiet the Go scheduler's monitor is under load
 	scripts/bench/sysmon.sh
+
+million: ## a million idle connections on this machine: CONNECTIONS of them for HOLD
+	scripts/million.sh $(CONNECTIONS) $(HOLD)
 
 ci: ## what CI runs
 	.ci/run

@@ -48,8 +48,8 @@ servers=$(((connections + spread - 1) / spread))
 loads=$(((connections + descriptors - 65) / (descriptors - 64)))
 [[ $loads -le 254 ]] || die "$descriptors descriptors are too few: more than 254 processes would be needed"
 
-# Measured: 6 to 7 KiB of kernel memory for both ends, under 1 KiB of user space, and some 12 MiB for each process.
-need_mb=$(((connections * 8 + (servers + loads) * 12 * 1024) / 1024 + reserve_mb))
+# Measured: 10 KiB of kernel memory for both ends, under 1 KiB of user space, and some 12 MiB for each process.
+need_mb=$(((connections * 11 + (servers + loads) * 12 * 1024) / 1024 + reserve_mb))
 have_mb=$(($(meminfo_kb MemAvailable) / 1024))
 [[ $have_mb -ge $need_mb ]] || die "$need_mb MiB of memory are needed and $have_mb are available: ask for fewer connections"
 
@@ -134,7 +134,8 @@ mkdir -p "$out"
 name=$out/million-$connections
 echo "million.sh: $connections connections for $hold; server in $servers processes, client in $loads; network: $network; $have_mb MiB available"
 
-"$wsloop" serve -addr 127.0.0.1:0 -procs "$servers" -ping-interval never -handshake-timeout 60s >"$work/serve.out" 2>"$work/serve.err" &
+"$wsloop" serve -addr 127.0.0.1:0 -procs "$servers" -max-connections $((descriptors - 100)) -ping-interval never -handshake-timeout 60s \
+    >"$work/serve.out" 2>"$work/serve.err" &
 server=$!
 pids+=("$server")
 for _ in {1..600}; do

@@ -38,8 +38,8 @@ type Shortage struct {
 const (
 	spareDescriptors = 32 // of a process, for all but connections
 	// What a connection that does nothing takes of the kernel for each end, at least and roughly, and a process of ours.
-	socketBytesLeast = 2 << 10
-	socketBytes      = 4 << 10
+	socketBytesLeast = 3 << 10
+	socketBytes      = 5 << 10
 	processBytes     = 12 << 20
 	clientBytes      = 400 // of user space
 )

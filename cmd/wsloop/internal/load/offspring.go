@@ -104,7 +104,9 @@ func (c *child) found() *report.Report {
 		r.Connect.Opened += s.Connects
 		r.Connect.Reached = max(r.Connect.Reached, s.Open)
 	}
-	r.Connect.Attempted, r.Connect.Lost = r.Connect.Opened, uint64(max(c.open, 0))
+	open := uint64(max(c.open, 0))
+	r.Connect.Opened, r.Connect.Reached = max(r.Connect.Opened, open), max(r.Connect.Reached, open)
+	r.Connect.Attempted, r.Connect.Lost = r.Connect.Opened, open
 	if n := len(c.series); n > 0 {
 		r.Duration = time.Duration(c.series[n-1].T+1) * time.Second
 	}
