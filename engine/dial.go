@@ -104,7 +104,7 @@ func (s *Server) Dial(ctx context.Context, url string, o *DialOptions) (Conn, er
 }
 
 // Dial begins to open a connection and does not wait. done is called once, on the connection's loop: with the connection, after
-// Events.Open, or with a *DialError. An error of Dial itself, a *DialError too, says that done will not be
+// Events.Open unless Server.Workers run that, or with a *DialError. An error of Dial itself, a *DialError too, says that done will not be
 // called. data is what Conn.Data returns from the first callback on. Any goroutine.
 func (t *Target) Dial(data any, done func(Conn, error)) error {
 	return (&dialing{target: t, data: data, done: done}).connect()
@@ -129,7 +129,7 @@ type dialing struct {
 // connect asks the driver for a connection to the next address that can be asked for.
 func (d *dialing) connect() error {
 	t := d.target
-	dialer, err := t.server.dialer()
+	dialer, err := t.server.dialerWith(min(int64(d.tried), 1)) // until done was called, the last attempt counts
 	d.advance(DialConnect, Conn{})
 	for err == nil {
 		remote := poller.Dial{Path: t.path, Local: t.local, Loop: -1, Tag: d}
@@ -174,7 +174,10 @@ func (d *dialing) fail(err error) {
 }
 
 // dialer is the driver, if it can open connections and there is room for one more.
-func (s *Server) dialer() (poller.Dialer, error) {
+func (s *Server) dialer() (poller.Dialer, error) { return s.dialerWith(0) }
+
+// dialerWith is dialer with room for so many of the connections that there are.
+func (s *Server) dialerWith(room int64) (poller.Dialer, error) {
 	s.mu.Lock()
 	driver, closed := s.driver, s.closed
 	s.mu.Unlock()
@@ -188,7 +191,7 @@ func (s *Server) dialer() (poller.Dialer, error) {
 	switch {
 	case !ok:
 		return nil, errNoDialer
-	case s.live.Load() >= s.settings.maxConnections:
+	case s.live.Load()-room >= s.settings.maxConnections:
 		return nil, ErrTooMany
 	case s.budget.tight():
 		return nil, ErrMemory

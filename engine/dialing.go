@@ -11,7 +11,7 @@ import (
 // Dialing implements poller.Handler: a connection of ours is being made.
 func (l *loop) Dialing(t poller.Token, tag any) {
 	l.nameGoroutine()
-	l.server.live.Add(1)
+	live := l.server.live.Add(1)
 	d := tag.(*dialing)
 	l.events = *l.server.events.Load()
 	l.sessions.Grow(t.Slot())
@@ -27,8 +27,11 @@ func (l *loop) Dialing(t poller.Token, tag any) {
 		c.SetData(d.data)
 	}
 	l.expect(t.Slot(), l.settings.deadlines.handshake)
-	if wanted := d.advance(DialConnect, c); !wanted || l.shut {
+	switch wanted := d.advance(DialConnect, c); {
+	case !wanted || l.shut:
 		l.driver.Close(t, ErrServerClosed)
+	case live > l.settings.maxConnections: // others took the room that dialer saw
+		l.driver.Close(t, ErrTooMany)
 	}
 }
 
