@@ -281,9 +281,12 @@ func (l *loop) failPanic(t poller.Token, s *session) {
 	l.mu.Lock()
 	l.cutInbox(t)
 	l.mu.Unlock()
-	if s.phase == phaseOpening {
+	switch s.phase {
+	case phaseOpening:
 		l.refuse(t, s, nil, ErrPanic)
-		return
+	case phaseConnecting: // in DialOptions.Connected
+		l.driver.Close(t, ErrPanic)
+	default:
+		l.fail(t, s, codec.StatusInternalError, ErrPanic)
 	}
-	l.fail(t, s, codec.StatusInternalError, ErrPanic)
 }
