@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"hash/fnv"
@@ -20,15 +21,23 @@ import (
 )
 
 var (
-	simSeed  = flag.Uint64("seed", 0, "run this seed of TestSimulation alone, and print its trace with -v")
-	simSeeds = flag.Int("seeds", 500, "number of seeds that TestSimulation runs")
+	simSeed  = flag.Uint64("seed", 0, "run this seed of a simulation alone, and print its trace with -v")
+	simSeeds = flag.Int("seeds", 500, "number of seeds that a simulation runs")
 )
 
 // TestSimulation runs servers over a simulated system, with scripted clients and faults, and holds a model against
 // each. A failure names its seed and the clients that it takes.
-func TestSimulation(t *testing.T) {
+func TestSimulation(t *testing.T) { simulate(t, newSimRun) }
+
+// The same seed gives the same run.
+func TestSimulationRepeats(t *testing.T) { simulateTwice(t, newSimRun) }
+
+// A maker makes the run of a seed, without some of its peers.
+type maker func(seed uint64, without map[int]bool, trace func(string)) *simRun
+
+func simulate(t *testing.T, newRun maker) {
 	if *simSeed != 0 {
-		if problem := newSimRun(*simSeed, nil, func(line string) { t.Log(line) }).play(); problem != "" {
+		if problem := newRun(*simSeed, nil, func(line string) { t.Log(line) }).play(); problem != "" {
 			t.Error(problem)
 		}
 		return
@@ -38,19 +47,18 @@ func TestSimulation(t *testing.T) {
 		seeds /= 5
 	}
 	for seed := uint64(1); seed <= uint64(seeds); seed++ {
-		if problem := newSimRun(seed, nil, nil).play(); problem != "" {
-			t.Fatalf("%s\nrepeat it with: go test ./engine -run 'TestSimulation$' -seed %d -v\n%s", problem, seed, shorten(seed))
+		if problem := newRun(seed, nil, nil).play(); problem != "" {
+			t.Fatalf("%s\nrepeat it with: go test ./engine -run '%s$' -seed %d -v\n%s", problem, t.Name(), seed, shorten(seed, newRun))
 		}
 	}
 }
 
-// The same seed gives the same run.
-func TestSimulationRepeats(t *testing.T) {
+func simulateTwice(t *testing.T, newRun maker) {
 	for seed := uint64(1); seed <= 20; seed++ {
 		var sums [2]uint64
 		for i := range sums {
 			h := fnv.New64()
-			newSimRun(seed, nil, func(line string) { fmt.Fprintln(h, line) }).play()
+			newRun(seed, nil, func(line string) { fmt.Fprintln(h, line) }).play()
 			sums[i] = h.Sum64()
 		}
 		if sums[0] != sums[1] {
@@ -59,21 +67,20 @@ func TestSimulationRepeats(t *testing.T) {
 	}
 }
 
-// shorten leaves clients out as long as the run still fails, and shows what is left.
-func shorten(seed uint64) string {
+// shorten leaves peers out as long as the run still fails, and shows what is left.
+func shorten(seed uint64, newRun maker) string {
 	left := map[int]bool{}
 	problem := ""
-	for id := range newSimRun(seed, nil, nil).clients {
+	for id := range newRun(seed, nil, nil).peers {
 		left[id] = true
-		if p := newSimRun(seed, left, nil).play(); p == "" {
+		if p := newRun(seed, left, nil).play(); p == "" {
 			delete(left, id)
 		} else {
 			problem = p
 		}
 	}
-	r := newSimRun(seed, left, nil)
-	lines := []string{"without the other clients: " + problem}
-	for _, c := range r.clients {
+	lines := []string{"without the other peers: " + problem}
+	for _, c := range newRun(seed, left, nil).peers {
 		if !left[c.id] {
 			lines = append(lines, c.String())
 		}
@@ -81,33 +88,58 @@ func shorten(seed uint64) string {
 	return strings.Join(lines, "\n")
 }
 
-// simRun is a server, a world and the clients in it.
+// simRun is a server, a world and the peers in it.
 type simRun struct {
 	seed    uint64
-	without map[int]bool // clients that are left out
+	without map[int]bool // peers that are left out
 	random  *rand.Rand   // of the server's callbacks
 	server  *Server
 	world   *sim.World
-	clients []*simClient
-	tight   bool // limits are so low that good clients may lose their connection
+	faults  sim.Faults
+	peers   []*simPeer
+	tight   bool          // limits are so low that good peers may lose their connection
+	shutAt  time.Duration // when the server begins to shut down; 0 for never
+	shut    bool          // it did
+	live    int           // connections that are open, as the callbacks tell
+	keys    map[uint32]bool
+	repeats int // keys that came again
+	nonces  map[string]bool
 	trouble string
 }
 
 func newSimRun(seed uint64, without map[int]bool, trace func(string)) *simRun {
-	r := &simRun{seed: seed, without: without, random: rand.New(rand.NewPCG(seed, 1))}
 	draw := rand.New(rand.NewPCG(seed, 2))
-	for id := range 1 + draw.IntN(6) {
-		c := &simClient{run: r, id: id, random: rand.New(rand.NewPCG(seed, uint64(100+id)))}
-		c.draw()
-		r.clients = append(r.clients, c)
+	r := newRun(seed, without)
+	for range 1 + draw.IntN(6) {
+		r.add().draw()
 	}
+	r.make(draw, trace)
+	return r
+}
+
+func newRun(seed uint64, without map[int]bool) *simRun {
+	return &simRun{
+		seed: seed, without: without, random: rand.New(rand.NewPCG(seed, 1)), keys: map[uint32]bool{}, nonces: map[string]bool{},
+	}
+}
+
+// add adds a peer.
+func (r *simRun) add() *simPeer {
+	id := len(r.peers)
+	r.peers = append(r.peers, &simPeer{run: r, id: id, random: rand.New(rand.NewPCG(r.seed, uint64(100+id)))})
+	return r.peers[id]
+}
+
+// make makes the server and the world.
+func (r *simRun) make(draw *rand.Rand, trace func(string)) {
 	r.configure(draw)
+	loops := 1 + draw.IntN(3)
+	r.faults = sim.RandomFaults(draw)
 	r.world = sim.New(sim.Options{
-		Seed: seed, Loops: 1 + draw.IntN(3), Faults: sim.RandomFaults(draw), Trace: trace,
+		Seed: r.seed, Loops: loops, Faults: r.faults, Trace: trace,
 		SendBuffer: 1 << (10 + draw.IntN(7)), ReceiveBuffer: 1 << (10 + draw.IntN(7)),
 		Main: func(*sim.World) { r.main() },
 	})
-	return r
 }
 
 // configure draws the server's limits.
@@ -117,12 +149,9 @@ func (r *simRun) configure(draw *rand.Rand) {
 		HandshakeTimeout: time.Minute, CloseTimeout: 10 * time.Second, PingInterval: 20 * time.Second,
 		WriteTimeout: 30 * time.Second,
 		Logger:       slog.New(slog.DiscardHandler),
-		Events: Events{
-			Upgrade: r.upgrade, Open: r.opened, Message: r.message, Close: r.closed,
-			Ping: func(c Conn, _ []byte) { r.alive(c) }, Pong: func(c Conn, _ []byte) { r.alive(c) },
-			Drained: func(c Conn) { r.alive(c) },
-		},
+		Events:       r.events(r.peerOf),
 	}
+	r.server.Events.Upgrade = r.upgrade
 	if draw.IntN(3) == 0 {
 		r.server.Workers = 1 + draw.IntN(3)
 	}
@@ -146,7 +175,7 @@ func (r *simRun) configure(draw *rand.Rand) {
 
 // anyVanishes says whether pings are needed to find out who is still there.
 func (r *simRun) anyVanishes() bool {
-	return slices.ContainsFunc(r.clients, func(c *simClient) bool { return c.script[len(c.script)-1].kind == actVanish })
+	return slices.ContainsFunc(r.peers, func(c *simPeer) bool { return c.script[len(c.script)-1].kind == actVanish })
 }
 
 // play runs it, and returns what the model objects to.
@@ -156,7 +185,7 @@ func (r *simRun) play() (problem string) {
 			problem = fmt.Sprintf("panic: %v", v)
 		}
 	}()
-	if err := r.server.ServeDriver(r.world); err != ErrServerClosed {
+	if err := r.server.ServeDriver(r.world.Driver()); err != ErrServerClosed {
 		return fmt.Sprintf("ServeDriver: %v", err)
 	}
 	return r.judge()
@@ -165,23 +194,40 @@ func (r *simRun) play() (problem string) {
 // main is the script of the world: everybody comes, acts and goes.
 func (r *simRun) main() {
 	w := r.world
-	for _, c := range r.clients {
+	w.OnDial(r.reached)
+	if r.shutAt > 0 {
+		w.After(r.shutAt, func() {
+			r.shut = true
+			r.server.stopAccepting(context.Background())
+		})
+	}
+	for _, c := range r.peers {
 		if !r.without[c.id] {
-			w.After(time.Duration(c.random.IntN(4000))*time.Millisecond, c.start)
+			w.After(c.comes(), c.start)
 		}
 	}
 	r.advance(10 * time.Second)
 	w.Calm()
 	r.advance(2 * time.Minute)
-	for _, c := range r.clients {
+	for _, c := range r.peers {
 		if c.vanished && c.closes < c.opens {
-			r.complain("client %d: it vanished two minutes ago and is still waited for", c.id)
+			r.complain("peer %d: it vanished two minutes ago and is still waited for", c.id)
 		}
 		c.leave()
 	}
 	r.advance(3 * time.Minute)
+	r.judgeEnd()
+}
+
+// judgeEnd looks at what the server holds when all have gone.
+func (r *simRun) judgeEnd() {
 	if n := r.server.Stats().Connections; n != 0 {
 		r.complain("%d connections are left", n)
+	}
+	for _, c := range r.peers {
+		if c.dial != nil {
+			c.dial.stale()
+		}
 	}
 	held := r.server.Stats().Memory
 	for _, l := range r.server.loops {
@@ -213,25 +259,31 @@ func (r *simRun) judge() string {
 	if r.trouble != "" {
 		return r.trouble
 	}
-	for _, c := range r.clients {
+	for _, c := range r.peers {
 		if r.without[c.id] {
 			continue
 		}
 		if problem := c.judge(); problem != "" {
-			return fmt.Sprintf("client %d: %s", c.id, problem)
+			return fmt.Sprintf("%s %d: %s", c.kind(), c.id, problem)
 		}
 	}
 	return ""
 }
 
-func (c *simClient) judge() string {
-	good := c.path != "/wild" && !c.ill && !c.run.tight && c.upgraded
+func (c *simPeer) judge() string {
+	good := c.path != "/wild" && !c.ill && !c.run.tight && !c.run.shut && c.upgraded
+	if c.dial != nil {
+		if problem := c.dial.judge(); problem != "" && c.problem == "" {
+			return problem
+		}
+		good = good && c.dial.steady()
+	}
 	switch {
 	case c.problem != "":
 		return c.problem
 	case c.opens > 1 || c.opens != c.closes:
 		return fmt.Sprintf("%d calls of Open, %d of Close", c.opens, c.closes)
-	case c.upgraded && c.opens != 1:
+	case c.upgraded && c.opens != 1 && c.dial == nil:
 		return "answered 101, and Open was not called"
 	case good && c.echoed != len(c.sent):
 		return fmt.Sprintf("%d of %d messages were echoed", c.echoed, len(c.sent))
@@ -241,7 +293,7 @@ func (c *simClient) judge() string {
 		return fmt.Sprintf("closed with %d", c.code)
 	case good && c.received != len(c.sent):
 		return fmt.Sprintf("%d of %d messages were received", c.received, len(c.sent))
-	case good && c.end == nil:
+	case good && c.end == nil && (c.dial == nil || !c.dial.hungUp):
 		return "the connection did not end"
 	}
 	return ""
@@ -253,51 +305,79 @@ func (r *simRun) upgrade(c Conn, q *handshake.Request, _ *handshake.Response) {
 		r.complain("query %q", q.Query())
 		return
 	}
-	c.SetData(r.clients[id])
+	c.SetData(r.peers[id])
 }
 
-func (r *simRun) opened(c Conn) {
-	client := r.alive(c)
-	client.opens++
-	client.conn = c
+// events are callbacks that know whose connection they are called for.
+func (r *simRun) events(of func(Conn) *simPeer) Events {
+	return Events{
+		Open:    func(c Conn) { r.opened(r.alive(of(c)), c) },
+		Message: func(c Conn, op codec.Opcode, payload []byte) { r.message(r.alive(of(c)), c, op, payload) },
+		Ping:    func(c Conn, _ []byte) { r.alive(of(c)) },
+		Pong:    func(c Conn, _ []byte) { r.alive(of(c)) },
+		Drained: func(c Conn) { r.alive(of(c)) },
+		Close:   func(c Conn, how Closure) { r.closed(r.alive(of(c)), how) },
+	}
+}
+
+// peerOf is for those whose peer is their data.
+func (r *simRun) peerOf(c Conn) *simPeer {
+	p, _ := c.Data().(*simPeer)
+	if p == nil {
+		r.complain("a callback without its data")
+		return &simPeer{run: r}
+	}
+	if p.dial != nil && p.dial.own {
+		r.complain("peer %d: not its Events", p.id)
+	}
+	return p
 }
 
 // alive checks that a callback does not come before Open or after Close.
-func (r *simRun) alive(c Conn) *simClient {
-	client, _ := c.Data().(*simClient)
-	if client == nil {
-		r.complain("a callback without its data")
-		return &simClient{}
+func (r *simRun) alive(p *simPeer) *simPeer {
+	if p.closes > 0 {
+		r.complain("peer %d: a callback after Close", p.id)
 	}
-	if client.closes > 0 {
-		r.complain("client %d: a callback after Close", client.id)
-	}
-	return client
+	return p
 }
 
-func (r *simRun) closed(c Conn, _ Closure) {
-	client := r.alive(c)
-	if client.opens != 1 {
-		r.complain("client %d: Close without Open", client.id)
+func (r *simRun) opened(p *simPeer, c Conn) {
+	p.opens++
+	p.conn = c
+	if r.live++; r.tight && r.live > r.server.MaxConnections {
+		r.complain("%d connections are open", r.live)
 	}
-	client.closes++
 }
 
-func (r *simRun) message(c Conn, op codec.Opcode, payload []byte) {
-	client := r.alive(c)
-	client.received += client.copies()
-	if client.opens != 1 {
-		r.complain("client %d: a message before Open", client.id)
+func (r *simRun) closed(p *simPeer, how Closure) {
+	if p.opens != 1 {
+		r.complain("peer %d: Close without Open", p.id)
 	}
-	switch client.path {
+	p.closes++
+	r.live--
+	if p.dial != nil {
+		p.dial.how = how
+	}
+}
+
+func (r *simRun) message(p *simPeer, c Conn, op codec.Opcode, payload []byte) {
+	if p.opens != 1 || p.hushed {
+		r.complain("peer %d: a message before Open, or after Conn.Close", p.id)
+	}
+	if op == codec.OpcodeText && p.dial != nil && p.path != "/wild" {
+		p.dial.heard(string(payload))
+		return
+	}
+	p.received += p.copies()
+	switch p.path {
 	case "/echo", "/many":
-		for range client.copies() {
+		for range p.copies() {
 			_, _ = c.Send(op, payload)
 		}
 	case "/fragments":
 		r.sendFragments(c, op, payload)
 	case "/wild":
-		r.wild(c, client, op, payload)
+		r.wild(c, p, op, payload)
 	}
 }
 
@@ -321,31 +401,32 @@ func (r *simRun) sendFragments(c Conn, op codec.Opcode, payload []byte) {
 }
 
 // wild does what callbacks do on a bad day.
-func (r *simRun) wild(c Conn, client *simClient, op codec.Opcode, payload []byte) {
-	if client.paused {
-		client.early++
+func (r *simRun) wild(c Conn, p *simPeer, op codec.Opcode, payload []byte) {
+	if p.paused {
+		p.early++
 	}
 	switch r.random.IntN(14) {
 	case 0:
 		panic("a callback panics")
 	case 1:
-		_ = c.Close(codec.StatusGoingAway, "")
+		p.hush(c.Close(codec.StatusGoingAway, ""))
 		if c.Ping(nil) == nil {
-			r.complain("client %d: Ping after a Close frame", client.id)
+			r.complain("peer %d: Ping after a Close frame", p.id)
 		}
 	case 2:
 		c.Abort()
+		p.hush(nil)
 	case 3, 4:
-		r.pause(c, client)
+		r.pause(c, p)
 	case 5:
 		_ = c.SetOverflow(Overflow{Policy: OverflowPolicy(r.random.IntN(4)), TTL: time.Duration(r.random.IntN(2)) * time.Second})
 	case 6, 9, 10:
 		r.burst(c, op)
 	case 7:
-		r.world.After(time.Duration(r.random.IntN(5000))*time.Millisecond, func() { r.sendLate(c, client) })
+		r.world.After(time.Duration(r.random.IntN(5000))*time.Millisecond, func() { r.sendLate(c, p) })
 	case 8:
 		for range 2 {
-			for _, to := range r.clients {
+			for _, to := range r.peers {
 				_, _ = to.conn.SendText(to.address())
 			}
 		}
@@ -356,14 +437,14 @@ func (r *simRun) wild(c Conn, client *simClient, op codec.Opcode, payload []byte
 }
 
 // pause pauses a connection for a while. What is held back comes after Resume, or when the connection ends.
-func (r *simRun) pause(c Conn, client *simClient) {
+func (r *simRun) pause(c Conn, p *simPeer) {
 	c.Pause()
-	client.paused = true
+	p.paused = true
 	r.world.After(time.Duration(r.random.IntN(2000))*time.Millisecond, func() {
-		if client.early > 0 && client.closes == 0 {
-			r.complain("client %d: %d messages while it was paused", client.id, client.early)
+		if p.early > 0 && p.closes == 0 {
+			r.complain("peer %d: %d messages while it was paused", p.id, p.early)
 		}
-		client.paused = false
+		p.paused = false
 		c.Resume()
 	})
 }
@@ -381,9 +462,9 @@ func (r *simRun) burst(c Conn, op codec.Opcode) {
 }
 
 // sendLate sends from outside, when the connection may be gone and its slot another's.
-func (r *simRun) sendLate(c Conn, client *simClient) {
+func (r *simRun) sendLate(c Conn, p *simPeer) {
 	_, err := c.Send(codec.OpcodeBinary, []byte("late"))
-	if (err == nil || c.Ping(nil) == nil) && client.closes > 0 {
-		r.complain("client %d: Send or Ping after Close", client.id)
+	if (err == nil || c.Ping(nil) == nil) && p.closes > 0 {
+		r.complain("peer %d: Send or Ping after Close", p.id)
 	}
 }

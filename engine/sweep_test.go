@@ -122,10 +122,11 @@ func newSweepRun() *simRun {
 		PerAddress: SourceLimits{Connections: 100}, // so that addresses are asked for
 		Drain:      Drain{Window: time.Second},
 		Logger:     slog.New(slog.DiscardHandler),
-		Events:     Events{Upgrade: r.upgrade, Open: r.opened, Message: r.message, Close: r.closed},
+		Events:     r.events(r.peerOf),
 	}
+	r.server.Events.Upgrade = r.upgrade
 	for id, s := range sweepScenario {
-		r.clients = append(r.clients, &simClient{
+		r.peers = append(r.peers, &simPeer{
 			run: r, id: id, path: s.path, script: s.script, random: rand.New(rand.NewPCG(1, uint64(100+id))),
 		})
 		r.without[id] = true // judgeSweep judges
@@ -135,7 +136,7 @@ func newSweepRun() *simRun {
 
 // sweep is the script of the world.
 func (r *simRun) sweep() {
-	for _, c := range r.clients {
+	for _, c := range r.peers {
 		c.start()
 		c.peer.Cut(sim.CutNowhere) // for fewer calls
 	}
@@ -158,7 +159,7 @@ func (r *simRun) sweep() {
 // judgeSweep counts the good clients that did not get what they came for.
 func (r *simRun) judgeSweep(f fault) string {
 	lost, last := 0, ""
-	for i, c := range r.clients {
+	for i, c := range r.peers {
 		want := sweepScenario[i].code
 		if want != 0 && (c.echoed != len(c.sent) || c.received != len(c.sent) || c.code != int(want) || c.end == nil) {
 			lost++

@@ -15,7 +15,7 @@ import (
 	"github.com/wsloop/wsloop/poller/sim"
 )
 
-// An action is a step of a simulated client's script.
+// An action is a step of a simulated peer's script.
 type action struct {
 	kind actionKind
 	n    int
@@ -30,7 +30,7 @@ const (
 	actPing
 	actWindow // takes n more bytes and no more
 	actOpen   // takes everything again
-	// What follows ends the client's good behaviour.
+	// What follows ends the peer's good behaviour.
 	actGarbage // violation n
 	actClose
 	actFIN
@@ -50,16 +50,18 @@ var violations = []string{
 	string(codec.AppendMaskedHeader(nil, true, codec.OpcodeBinary, math.MaxInt32, 1)), masked(true, codec.OpcodeClose, "\x03"),
 }
 
-// simClient is a peer with a script and what it knows of the connection.
-type simClient struct {
+// simPeer is the far end of a connection, with a script and what it knows of the connection: a client, or a server that
+// is dialed.
+type simPeer struct {
 	run    *simRun
 	id     int
 	random *rand.Rand
-	path   string
+	path   string // what the callbacks do
 	script []action
 	peer   *sim.Peer
+	dial   *simDial // of a server; nil for a client
 
-	head      []byte // the response, until it is complete
+	head      []byte // what the other side says before frames, until it is complete
 	upgraded  bool
 	decoder   codec.Decoder
 	assembler codec.Assembler
@@ -74,18 +76,19 @@ type simClient struct {
 	vanished  bool
 	closed    bool  // a Close frame came
 	code      int   // its code
-	end       error // how the server ended the connection
+	end       error // how the engine ended the connection
 	problem   string
 
-	// What the server's callbacks said.
+	// What the engine's callbacks said.
 	opens, closes, received int
 	conn                    Conn
 	paused                  bool
-	early                   int // messages that came while it was paused
+	hushed                  bool // no message may come any more: the application closed it
+	early                   int  // messages that came while it was paused
 }
 
-// draw writes the client's script.
-func (c *simClient) draw() {
+// draw writes the peer's script.
+func (c *simPeer) draw() {
 	r := c.random
 	c.path = []string{"/echo", "/many", "/fragments", "/wild"}[r.IntN(4)]
 	for range 1 + r.IntN(8) {
@@ -104,19 +107,42 @@ func (c *simClient) draw() {
 	}
 }
 
-func (c *simClient) String() string {
+func (c *simPeer) String() string {
 	lines := make([]string, len(c.script))
 	for i, a := range c.script {
 		lines[i] = a.String()
 	}
-	return fmt.Sprintf("client %d %s: %s", c.id, c.path, strings.Join(lines, " "))
+	text := fmt.Sprintf("%s %d %s: %s", c.kind(), c.id, c.path, strings.Join(lines, " "))
+	if c.dial != nil {
+		text += "; " + c.dial.String()
+	}
+	return text
 }
 
-// start dials and asks for a WebSocket.
-func (c *simClient) start() {
+func (c *simPeer) kind() string {
+	if c.dial != nil {
+		return "dialed server"
+	}
+	return "client"
+}
+
+// comes is when it starts.
+func (c *simPeer) comes() time.Duration {
+	if c.dial != nil && c.dial.together {
+		return time.Second
+	}
+	return time.Duration(c.random.IntN(4000)) * time.Millisecond
+}
+
+// start has a client dial and ask for a WebSocket, or the engine dial a server.
+func (c *simPeer) start() {
+	if c.dial != nil {
+		c.dial.start()
+		return
+	}
 	w := c.run.world
 	c.peer = w.Dial()
-	c.peer.Cut([]sim.Cut{sim.CutNowhere, sim.CutBytes, sim.CutAnywhere}[c.random.IntN(3)])
+	c.cut()
 	c.peer.OnData(c.data)
 	c.peer.OnEnd(func(err error) { c.end = err })
 	c.decoder = codec.NewDecoder(codec.RoleClient)
@@ -124,8 +150,12 @@ func (c *simClient) start() {
 	c.next(0)
 }
 
+func (c *simPeer) cut() {
+	c.peer.Cut([]sim.Cut{sim.CutNowhere, sim.CutBytes, sim.CutAnywhere}[c.random.IntN(3)])
+}
+
 // next carries the script on from step i.
-func (c *simClient) next(i int) {
+func (c *simPeer) next(i int) {
 	if i == len(c.script) {
 		c.scripted = true
 		c.peer.Window(-1)
@@ -137,18 +167,18 @@ func (c *simClient) next(i int) {
 	c.run.world.After(a.wait, func() { c.next(i + 1) })
 }
 
-func (c *simClient) do(a action) {
+func (c *simPeer) do(a action) {
 	switch a.kind {
 	case actMessage:
 		payload := c.payload(a.n)
-		c.send(masked(true, codec.OpcodeBinary, string(payload)))
+		c.send(c.frame(true, codec.OpcodeBinary, string(payload)))
 		c.expect(payload)
 	case actFragments:
 		payload := c.payload(a.n)
 		third := len(payload) / 3
-		c.send(masked(false, codec.OpcodeBinary, string(payload[:third])) + c.ping() +
-			masked(false, codec.OpcodeContinuation, string(payload[third:2*third])) +
-			masked(true, codec.OpcodeContinuation, string(payload[2*third:])))
+		c.send(c.frame(false, codec.OpcodeBinary, string(payload[:third])) + c.ping() +
+			c.frame(false, codec.OpcodeContinuation, string(payload[third:2*third])) +
+			c.frame(true, codec.OpcodeContinuation, string(payload[2*third:])))
 		c.expect(payload)
 	case actPing:
 		c.send(c.ping())
@@ -161,15 +191,18 @@ func (c *simClient) do(a action) {
 	}
 }
 
-func (c *simClient) misbehave(a action) {
+func (c *simPeer) misbehave(a action) {
 	// Who closes or half-closes still gets the answers to all that it sent, but not what workers would have sent.
 	c.ill = a.kind != actClose && a.kind != actFIN || c.run.server.Workers > 0
 	switch a.kind {
 	case actGarbage:
-		c.send(violations[a.n])
+		if c.dial != nil {
+			c.send(serverViolations[a.n])
+		} else {
+			c.send(violations[a.n])
+		}
 	case actClose:
-		c.closeSent = true
-		c.send(closeFrame(codec.StatusNormalClosure, ""))
+		c.sendClose(codec.StatusNormalClosure)
 	case actFIN:
 		c.finSent = true
 		c.peer.CloseWrite()
@@ -182,14 +215,14 @@ func (c *simClient) misbehave(a action) {
 }
 
 // copies is how often the server echoes a message.
-func (c *simClient) copies() int {
+func (c *simPeer) copies() int {
 	if c.path == "/many" {
 		return 5
 	}
 	return 1
 }
 
-func (c *simClient) expect(payload []byte) {
+func (c *simPeer) expect(payload []byte) {
 	for range c.copies() {
 		c.sent = append(c.sent, payload)
 	}
@@ -198,14 +231,22 @@ func (c *simClient) expect(payload []byte) {
 const pingPrefix = "long enough to come in pieces: "
 
 // address is what texts to the client say.
-func (c *simClient) address() string { return "to " + strconv.Itoa(c.id) }
+func (c *simPeer) address() string { return "to " + strconv.Itoa(c.id) }
 
-func (c *simClient) ping() string {
+func (c *simPeer) ping() string {
 	c.pings++
-	return masked(true, codec.OpcodePing, pingPrefix+strconv.Itoa(c.pings))
+	return c.frame(true, codec.OpcodePing, pingPrefix+strconv.Itoa(c.pings))
 }
 
-func (c *simClient) payload(n int) []byte {
+// frame is one as this peer has to send it.
+func (c *simPeer) frame(fin bool, op codec.Opcode, payload string) string {
+	if c.dial != nil {
+		return serverFrame(fin, op, payload)
+	}
+	return masked(fin, op, payload)
+}
+
+func (c *simPeer) payload(n int) []byte {
 	p := make([]byte, n)
 	for i := range p {
 		p[i] = byte(c.random.Uint32())
@@ -213,29 +254,44 @@ func (c *simClient) payload(n int) []byte {
 	return p
 }
 
-func (c *simClient) send(b string) {
-	if c.end == nil && !c.closed {
+func (c *simPeer) send(b string) {
+	if c.end == nil && !c.closed && !c.closeSent {
 		c.peer.Send([]byte(b))
 	}
 }
 
+// sendClose sends the only Close frame.
+func (c *simPeer) sendClose(code codec.StatusCode) {
+	if c.closeSent || c.end != nil {
+		return
+	}
+	c.closeSent = true
+	payload := string([]byte{byte(code >> 8), byte(code)})
+	c.peer.Send([]byte(c.frame(true, codec.OpcodeClose, payload)))
+	if c.dial != nil {
+		c.dial.closing()
+	}
+}
+
 // finish closes once every message was echoed and every ping answered.
-func (c *simClient) finish() {
-	if c.scripted && !c.closeSent && !c.finSent && c.upgraded && c.echoed == len(c.sent) && (c.answered == c.pings || c.run.tight) {
-		c.closeSent = true
-		c.send(closeFrame(codec.StatusNormalClosure, ""))
+func (c *simPeer) finish() {
+	if !c.scripted || c.closeSent || c.finSent || !c.upgraded || c.echoed != len(c.sent) || c.answered != c.pings && !c.run.tight {
+		return
+	}
+	if c.dial == nil || c.dial.finished() {
+		c.sendClose(codec.StatusNormalClosure)
 	}
 }
 
 // leave hangs up if the connection still stands.
-func (c *simClient) leave() {
+func (c *simPeer) leave() {
 	if c.peer != nil && c.end == nil {
 		c.peer.Close()
 	}
 }
 
-// data takes what the server sent.
-func (c *simClient) data(b []byte) {
+// data takes what the server sent to a client.
+func (c *simPeer) data(b []byte) {
 	b = bytes.Clone(b)
 	if !c.upgraded {
 		c.head = append(c.head, b...)
@@ -246,6 +302,12 @@ func (c *simClient) data(b []byte) {
 		c.upgraded = true
 		b = c.head[i+4:]
 	}
+	c.frames(b)
+	c.finish()
+}
+
+// frames takes frames, cut anywhere.
+func (c *simPeer) frames(b []byte) {
 	for len(b) > 0 {
 		if c.closed {
 			c.fault("%d bytes behind the Close frame", len(b))
@@ -254,20 +316,19 @@ func (c *simClient) data(b []byte) {
 		m, n, ok, err := c.assembler.Next(&c.decoder, b, &codec.Limits{MessageBytes: 1 << 20, Fragments: 1 << 20})
 		b = b[n:]
 		if err != nil {
-			c.fault("the server violates the protocol: %v", err)
+			c.fault("the engine violates the protocol: %v", err)
 			return
 		}
 		if ok {
 			c.message(m)
 		}
 	}
-	c.finish()
 }
 
-func (c *simClient) message(m codec.Message) {
+func (c *simPeer) message(m codec.Message) {
 	switch m.Opcode {
 	case codec.OpcodePing:
-		c.send(masked(true, codec.OpcodePong, string(m.Payload)))
+		c.send(c.frame(true, codec.OpcodePong, string(m.Payload)))
 	case codec.OpcodePong:
 		n, err := strconv.Atoi(strings.TrimPrefix(string(m.Payload), pingPrefix))
 		if err != nil && c.path != "/wild" || n < c.answered || n > c.pings {
@@ -277,12 +338,16 @@ func (c *simClient) message(m codec.Message) {
 	case codec.OpcodeClose:
 		c.closed = true
 		c.code = int(code(m.Payload))
-		if !c.closeSent && c.end == nil {
-			c.closeSent = true
-			c.peer.Send([]byte(closeFrame(codec.StatusCode(c.code), "")))
+		c.sendClose(codec.StatusCode(c.code))
+		if c.dial != nil {
+			c.dial.hangUp()
 		}
 	case codec.OpcodeText:
-		if string(m.Payload) != c.address() {
+		switch {
+		case string(m.Payload) == c.address():
+		case c.dial != nil:
+			c.dial.text(string(m.Payload))
+		default:
 			c.fault("got a message %q", m.Payload)
 		}
 	case codec.OpcodeBinary:
@@ -300,7 +365,10 @@ func (c *simClient) message(m codec.Message) {
 	}
 }
 
-func (c *simClient) fault(format string, args ...any) {
+// hush notes that the application closed the connection, unless it was too late for that.
+func (c *simPeer) hush(err error) { c.hushed = c.hushed || err == nil }
+
+func (c *simPeer) fault(format string, args ...any) {
 	if c.problem == "" {
 		c.problem = fmt.Sprintf(format, args...)
 	}
