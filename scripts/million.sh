@@ -85,6 +85,7 @@ finish() {
     status=$?
     trap - EXIT
     trap '' INT TERM
+    set +e
     local pid
     for pid in "${pids[@]}"; do
         kill -TERM "$pid" 2>/dev/null && kill -TERM "$pid" 2>/dev/null

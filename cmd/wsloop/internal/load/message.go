@@ -86,7 +86,7 @@ func (l *lane) transmit(c *client, payload []byte) error {
 func (l *lane) receive(conn engine.Conn, op codec.Opcode, payload []byte) {
 	c := conn.Data().(*client)
 	now := l.worker.now()
-	l.mu.Lock() // not deferred, which would cost as much again
+	l.mu.Lock()    // not deferred, which would cost as much again
 	if !l.closes { // else it was given up
 		l.arrived(c, now, op, payload)
 	}
