@@ -190,6 +190,7 @@ func (d *simDial) done(conn Conn, err error) {
 		c.fault("data %v, subprotocol %q, address %v", conn.Data(), conn.Subprotocol(), conn.RemoteAddr())
 	}
 	d.conn = conn
+	c.run.world.Go(c.finish)
 	d.use()
 }
 
@@ -266,10 +267,10 @@ func (d *simDial) cancel() {
 
 // finished says whether the far server may close: all texts came back, and it is not the application that closes.
 func (d *simDial) finished() bool {
-	if d.tried < d.texts && d.conn != (Conn{}) || d.back < d.sent && !d.far.run.tight {
+	if d.conn == (Conn{}) || d.tried < d.texts || d.back < d.sent && !d.far.run.tight {
 		return false
 	}
-	if d.appCloses && !d.asked && d.conn != (Conn{}) {
+	if d.appCloses && !d.asked {
 		d.asked = true
 		d.far.run.world.Go(func() { d.far.hush(d.conn.Close(codec.StatusNormalClosure, "")) })
 	}
