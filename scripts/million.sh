@@ -10,7 +10,7 @@ usage: million.sh [CONNECTIONS] [HOLD]
 Environment:
   OUT          directory of the results (benchmarks/results)
   RESERVE_MB   the run ends when less memory than that is available (1024)
-  KEEPALIVE    silence after which the client pings (60s)
+  KEEPALIVE    silence after which the client pings (120s)
   RATE         messages per second on a random 1 % of the connections (one per thousand connections)
 END
     exit 2
@@ -21,7 +21,7 @@ connections=${1:-1000000} hold=${2:-5m}
 root=$(cd "$(dirname "$0")/.." && pwd)
 out=${OUT:-$root/benchmarks/results}
 reserve_mb=${RESERVE_MB:-1024}
-keepalive=${KEEPALIVE:-60s}
+keepalive=${KEEPALIVE:-120s}
 rate=${RATE:-$(((connections + 999) / 1000))}
 
 die() {

@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/wsloop/wsloop/codec"
+	"github.com/wsloop/wsloop/engine"
 )
 
 // talk runs a child here, and returns the way to it, and what it writes.
@@ -98,6 +101,24 @@ func TestChildOrphaned(t *testing.T) {
 	}
 	c.ConnectRate, c.Drain = 0.001, time.Hour
 	to, _, done = talk(t, c)
+	to.Close()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A drain that waits for answers ends with the parent.
+func TestChildOrphanedDraining(t *testing.T) {
+	t.Parallel()
+	var received counter
+	s := echoServer()
+	s.Events.Message = func(engine.Conn, codec.Opcode, []byte) { received.Add(1) }
+	c := small(serve(t, s))
+	c.Drain = time.Hour
+	to, _, done := talk(t, c)
+	tell(t, to, wordMeasure)
+	eventually(t, "messages", func() bool { return received.Load() == 10 })
+	tell(t, to, wordDrain)
 	to.Close()
 	if err := <-done; err != nil {
 		t.Fatal(err)

@@ -18,7 +18,7 @@ func TestSharesAddUp(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{1, 2, 3, 7, 10} {
 		c := small("ws://localhost/")
-		c.Connections, c.Active, c.Rate, c.ConnectRate, c.Loops, c.Pending = 95, 0.1, 50, 30, 20, 10
+		c.Connections, c.Active, c.Rate, c.ConnectRate, c.Loops, c.Pending = 95, 0.02, 50, 30, 20, 10
 		for i := range byte(9) {
 			c.Sources = append(c.Sources, netip.AddrFrom4([4]byte{127, 0, 1, i}))
 		}
@@ -46,7 +46,7 @@ func TestSharesAddUp(t *testing.T) {
 			connectRate += s.ConnectRate
 			sources = append(sources, s.Sources...)
 		}
-		if connections != 95 || active != 10 || pending != 10 || math.Abs(rate-50) > 1e-6 || math.Abs(connectRate-30) > 1e-6 {
+		if connections != 95 || active != 2 || pending != 10 || math.Abs(rate-50) > 1e-6 || math.Abs(connectRate-30) > 1e-6 {
 			t.Errorf("%d shares: %d connections, %d active, %d pending, rates %v and %v", n, connections, active, pending, rate, connectRate)
 		}
 		if n <= 9 && !slices.Equal(sources, c.Sources) || n > 9 && len(sources) != 9*n {

@@ -101,7 +101,7 @@ func TestProcs(t *testing.T) {
 	if r.Settings.Procs != 3 || r.Settings.Connections != 10 || r.Settings.Rate != 500 || len(r.Command) != 1 || len(r.Series) == 0 {
 		t.Errorf("%+v %v", r.Settings, r.Command)
 	}
-	if !strings.Contains(status.String(), "/10") {
+	if !strings.Contains(status.String(), "/10") || !strings.Contains(status.String(), "  out ") {
 		t.Errorf("%q", &status)
 	}
 }
