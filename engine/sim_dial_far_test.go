@@ -215,23 +215,31 @@ func (d *simDial) hangUp() {
 		c.run.world.After(time.Duration(c.random.IntN(3000))*time.Millisecond, func() {
 			d.hungUp = true
 			c.peer.Close()
+			d.mustEnd(3*tick, "the far server ended the TCP connection, and the engine does not")
 		})
 		return
 	}
-	if c.run.faults.ClockJump == 0 {
-		c.run.world.After(c.run.server.CloseTimeout+3*tick, func() {
-			if c.closes < c.opens {
-				c.fault("the engine waits for the end of the TCP connection and does not time out")
-			}
-		})
+	d.mustEnd(c.run.server.CloseTimeout+3*tick, "the engine waits for the end of the TCP connection and does not time out")
+}
+
+// mustEnd takes care that Close is called soon.
+func (d *simDial) mustEnd(soon time.Duration, otherwise string) {
+	r := d.far.run
+	if r.faults.ClockJump > 0 {
+		return
 	}
+	r.world.After(soon, func() {
+		if d.far.closes < d.far.opens && !d.far.vanished {
+			d.far.fault("%s", otherwise)
+		}
+	})
 }
 
 // ended is called when the engine ended the TCP connection. After a clean closing handshake it has to wait for the server to do
 // so (RFC 6455 section 7.1.1).
 func (d *simDial) ended() {
 	c, r := d.far, d.far.run
-	clean := c.closed && c.closeSent && !c.finSent && !c.ill && c.path != "/wild" && !d.gaveUp &&
+	clean := c.closed && c.closeSent && !c.finSent && !c.ill && c.path != "/wild" && !d.gaveUp && !r.swept &&
 		slices.Contains([]int{int(codec.StatusNormalClosure), int(codec.StatusGoingAway)}, c.code)
 	if waited := r.world.Now() - d.closeAt; clean && !d.hungUp && waited < r.server.CloseTimeout-tick {
 		c.fault("the engine ended the TCP connection first, %v after the Close frames", waited)

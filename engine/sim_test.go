@@ -98,6 +98,7 @@ type simRun struct {
 	faults  sim.Faults
 	peers   []*simPeer
 	tight   bool          // limits are so low that good peers may lose their connection
+	swept   bool          // a system call fails
 	shutAt  time.Duration // when the server begins to shut down; 0 for never
 	shut    bool          // it did
 	live    int           // connections that are open, as the callbacks tell
@@ -224,10 +225,15 @@ func (r *simRun) judgeEnd() {
 	if n := r.server.Stats().Connections; n != 0 {
 		r.complain("%d connections are left", n)
 	}
+	opened := 0
 	for _, c := range r.peers {
 		if c.dial != nil {
 			c.dial.stale()
+			opened += c.opens
 		}
+	}
+	if n := r.server.Stats().Dials; n != uint64(opened) {
+		r.complain("%d dials are counted, and %d connections opened", n, opened)
 	}
 	held := r.server.Stats().Memory
 	for _, l := range r.server.loops {

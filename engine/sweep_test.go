@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"syscall"
 	"testing"
 	"time"
@@ -15,13 +14,23 @@ import (
 	"github.com/wsloop/wsloop/poller/sim"
 )
 
-// sweepScenario is what each run of TestFaultSweep plays. Together its clients have every system call be made. Those
-// without a code end badly by their own doing.
-var sweepScenario = []struct {
+// A sweepPeer is a part of a scenario. Those without a code end badly by their own doing.
+type sweepPeer struct {
 	path   string
 	code   codec.StatusCode
 	script []action
-}{
+}
+
+// A scenario is what each run of a sweep plays.
+type scenario struct {
+	calls       []sim.Call // each of which it makes
+	peers       []sweepPeer
+	dials       []simDial // of the last of the peers
+	descriptors int       // 0 for no limit
+}
+
+// sweepScenario has clients that together have every system call be made.
+var sweepScenario = scenario{calls: sim.Calls(), descriptors: sweepDescriptors, peers: []sweepPeer{
 	{"/echo", codec.StatusNormalClosure, []action{{actMessage, 1000, 50 * time.Millisecond}, {actPing, 0, 0}, {actMessage, 0, 0}}},
 	{"/fragments", codec.StatusNormalClosure, []action{{actFragments, 6000, 0}, {actMessage, 126, 50 * time.Millisecond}}},
 	// Reads nothing for a while.
@@ -31,7 +40,7 @@ var sweepScenario = []struct {
 	{"/echo", 0, []action{{actMessage, 1, 0}, {actGarbage, 0, 0}}},
 	{"/echo", 0, []action{{actMessage, 1, 50 * time.Millisecond}, {actReset, 0, 0}}},
 	{"/echo", 0, []action{{actMessage, 1, 50 * time.Millisecond}, {actFIN, 0, 0}}},
-}
+}}
 
 // sweepDescriptors are too few for all clients at once, the listener included: some wait until others have left.
 const sweepDescriptors = 1 + 4
@@ -58,17 +67,23 @@ func (f fault) costs() int {
 		if f.errno != syscall.EAGAIN && f.errno != syscall.EINTR {
 			return 1
 		}
-	case sim.CallAdd, sim.CallModify:
+	case sim.CallAdd, sim.CallModify, sim.CallSocket, sim.CallBind:
 		return 1
+	case sim.CallConnect:
+		if f.errno != syscall.EINTR {
+			return 1
+		}
 	}
 	return 0
 }
 
 // TestFaultSweep has the first system call of a kind fail, then the second, and so on until a run makes no more of them, with
 // each error that the call may give. No fault costs more than the connection that it hits, and many cost none.
-func TestFaultSweep(t *testing.T) {
+func TestFaultSweep(t *testing.T) { sweepFaults(t, &sweepScenario) }
+
+func sweepFaults(t *testing.T, played *scenario) {
 	runs := 0
-	for _, call := range sim.Calls() {
+	for _, call := range played.calls {
 		calls := 0
 		for i, errno := range sim.Errnos(call) {
 			if testing.Short() && i%4 != 0 {
@@ -77,9 +92,9 @@ func TestFaultSweep(t *testing.T) {
 			for n := 1; ; n++ {
 				runs++
 				f := fault{call, errno, n}
-				happened, problem := playSweep(f, nil)
+				happened, problem := playSweep(played, f, nil)
 				if problem != "" {
-					playSweep(f, func(line string) { t.Log(line) })
+					playSweep(played, f, func(line string) { t.Log(line) })
 					t.Fatalf("%v: %s", f, problem)
 				}
 				if !happened {
@@ -96,10 +111,10 @@ func TestFaultSweep(t *testing.T) {
 }
 
 // playSweep runs the scenario with one fault and says what is wrong with it.
-func playSweep(f fault, trace func(string)) (happened bool, problem string) {
-	r := newSweepRun()
+func playSweep(played *scenario, f fault, trace func(string)) (happened bool, problem string) {
+	r := newSweepRun(played)
 	r.world = sim.New(sim.Options{
-		Seed: r.seed, Loops: 2, SendBuffer: 4 << 10, ReceiveBuffer: 4 << 10, Descriptors: sweepDescriptors, Trace: trace,
+		Seed: r.seed, Loops: 2, SendBuffer: 4 << 10, ReceiveBuffer: 4 << 10, Descriptors: played.descriptors, Trace: trace,
 		Fail: func(call sim.Call, n int) syscall.Errno {
 			if call != f.call || n != f.n {
 				return 0
@@ -112,11 +127,12 @@ func playSweep(f fault, trace func(string)) (happened bool, problem string) {
 	if problem = r.play(); problem != "" {
 		return happened, problem
 	}
-	return happened, r.judgeSweep(f)
+	return happened, r.judgeSweep(played, f)
 }
 
-func newSweepRun() *simRun {
-	r := &simRun{seed: 1, without: map[int]bool{}, random: rand.New(rand.NewPCG(1, 1))}
+func newSweepRun(played *scenario) *simRun {
+	r := newRun(1, map[int]bool{})
+	r.swept = true
 	r.server = &Server{
 		CloseTimeout: time.Second, WriteTimeout: 10 * time.Second,
 		PerAddress: SourceLimits{Connections: 100}, // so that addresses are asked for
@@ -125,50 +141,48 @@ func newSweepRun() *simRun {
 		Events:     r.events(r.peerOf),
 	}
 	r.server.Events.Upgrade = r.upgrade
-	for id, s := range sweepScenario {
-		r.peers = append(r.peers, &simPeer{
-			run: r, id: id, path: s.path, script: s.script, random: rand.New(rand.NewPCG(1, uint64(100+id))),
-		})
-		r.without[id] = true // judgeSweep judges
+	for i, s := range played.peers {
+		c := r.add()
+		c.path, c.script = s.path, s.script
+		r.without[c.id] = true // judgeSweep judges
+		if j := i - len(played.peers) + len(played.dials); j >= 0 {
+			d := played.dials[j]
+			d.far, d.data, d.addresses, c.dial = c, c, 1, &d
+		}
 	}
 	return r
 }
 
 // sweep is the script of the world.
 func (r *simRun) sweep() {
+	r.world.OnDial(r.reached)
 	for _, c := range r.peers {
 		c.start()
-		c.peer.Cut(sim.CutNowhere) // for fewer calls
 	}
-	r.world.After(5*time.Second, func() { r.server.stopAccepting(context.Background()) })
+	r.world.After(5*time.Second, func() {
+		r.shut = true
+		r.server.stopAccepting(context.Background())
+	})
 	r.world.Advance(10 * time.Second)
 	r.world.Calm()
 	r.world.Advance(20 * time.Second) // all deadlines
-	if n := r.server.Stats().Connections; n != 0 {
-		r.complain("%d connections are left", n)
-	}
-	held := r.server.Stats().Memory
-	for _, l := range r.server.loops {
-		held -= int64(l.outbox.metered + l.flushing.metered) // which loops keep
-	}
-	if held != 0 {
-		r.complain("%d bytes are held when all have gone", held)
-	}
+	r.judgeEnd()
 }
 
-// judgeSweep counts the good clients that did not get what they came for.
-func (r *simRun) judgeSweep(f fault) string {
+// judgeSweep counts the good peers that did not get what they came for.
+func (r *simRun) judgeSweep(played *scenario, f fault) string {
 	lost, last := 0, ""
 	for i, c := range r.peers {
-		want := sweepScenario[i].code
-		if want != 0 && (c.echoed != len(c.sent) || c.received != len(c.sent) || c.code != int(want) || c.end == nil) {
+		want := played.peers[i].code
+		ended := c.end != nil || c.dial != nil && c.dial.hungUp && c.dial.back == c.dial.texts
+		if want != 0 && (c.echoed != len(c.sent) || c.received != len(c.sent) || c.code != int(want) || !ended) {
 			lost++
-			last = fmt.Sprintf("client %d: %d of %d messages received, %d echoed, code %d, end %v",
-				i, c.received, len(c.sent), c.echoed, c.code, c.end)
+			last = fmt.Sprintf("%s %d: %d of %d messages received, %d echoed, code %d, end %v",
+				c.kind(), i, c.received, len(c.sent), c.echoed, c.code, c.end)
 		}
 		c.ill = true // what is left to judge holds for all
 		if problem := c.judge(); problem != "" {
-			return fmt.Sprintf("client %d: %s", i, problem)
+			return fmt.Sprintf("%s %d: %s", c.kind(), i, problem)
 		}
 	}
 	if lost > f.costs() {
