@@ -152,9 +152,10 @@ user_before=$(pss_kb "${server_pids[@]}") kernel_before=$(kernel_kb) pages_befor
 slabs >"$work/slabs.before"
 
 begun=$(date +%s.%N)
-"$wsloop" load -scenario idle -c "$connections" -procs "$loads" -src "127.0.1.1-127.0.1.$loads" -active 1% -rate "$rate" \
+# In that directory, so that the report names no other.
+(cd "$out" && exec "$wsloop" load -scenario idle -c "$connections" -procs "$loads" -src "127.0.1.1-127.0.1.$loads" -active 1% -rate "$rate" \
     -keepalive "$keepalive" -pending $((loads * 20)) -timeout 60s -warmup 5s -duration "$hold" -drain 60s \
-    -server-pid "$(IFS=,; echo "${server_pids[*]}")" -json "$name.json" -html "$name.html" "$url" >"$work/load.out" 2>"$work/load.err" &
+    -server-pid "$(IFS=,; echo "${server_pids[*]}")" -json "${name##*/}.json" -html "${name##*/}.html" "$url") >"$work/load.out" 2>"$work/load.err" &
 load=$!
 pids+=("$load")
 

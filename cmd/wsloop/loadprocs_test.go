@@ -154,7 +154,7 @@ func TestLoadCheck(t *testing.T) {
 	if status, _, stderr := loadRun(t, append(slices.Clone(quick), "-check", "-server-pid", fmt.Sprint(os.Getpid()), w.url)...); status != 0 {
 		t.Errorf("status %d\n%s", status, stderr)
 	}
-	c := &loadConfig{run: load.Config{URLs: []string{w.url}, Connections: 1 << 40}}
+	c := &loadConfig{run: load.Config{URLs: []string{w.url}, Connections: 2_000_000_000}}
 	var told strings.Builder
 	if n := load.Look(t.Context(), &c.run, 0); n.Descriptors > 0 {
 		if err := c.checkLimits(t.Context(), &told); !errors.Is(err, errUsage) || !strings.Contains(told.String(), "descriptors") {
