@@ -216,9 +216,8 @@ func (l *loop) tellNext(t poller.Token, b *inbox) (ok bool) {
 func (l *loop) linger(t poller.Token, s *session, how Closure) {
 	l.mu.Lock()
 	b := l.inboxOf(t, &s.sending)
-	if int(t.Slot()) < l.data.Len() {
-		b.data = *l.data.At(t.Slot())
-	}
+	b.data, _ = l.dataOf(t)
+	l.detach(t) // from here on it is b's
 	b.ended = true
 	b.push(job{kind: jobClose, how: &how}, &l.pool)
 	l.lingering[t] = b
@@ -254,9 +253,7 @@ func (l *loop) forget(t poller.Token, s *session) {
 		l.dropInbox(l.inboxes[s.sending.inbox])
 	}
 	*s = session{}
-	if int(t.Slot()) < l.data.Len() {
-		*l.data.At(t.Slot()) = nil
-	}
+	l.detach(t)
 	l.mu.Unlock()
 }
 

@@ -242,39 +242,6 @@ func (c Conn) Subprotocol() string {
 	return ""
 }
 
-// SetData attaches v to the connection, until Events.Close has returned. On a connection
-// that is gone it does nothing.
-func (c Conn) SetData(v any) {
-	if c.loop == nil {
-		return
-	}
-	c.loop.mu.Lock()
-	defer c.loop.mu.Unlock()
-	if b := c.loop.lingering[c.token]; b != nil {
-		b.data = v
-	} else if c.loop.sendingOf(c.token) != nil {
-		c.loop.data.Grow(c.token.Slot())
-		*c.loop.data.At(c.token.Slot()) = v
-	}
-}
-
-// Data is what SetData attached, or nil.
-func (c Conn) Data() (v any) {
-	l := c.loop
-	if l == nil {
-		return nil
-	}
-	l.mu.Lock() // not deferred: this is called for every message
-	switch {
-	case len(l.lingering) > 0 && l.lingering[c.token] != nil:
-		v = l.lingering[c.token].data
-	case l.sendingOf(c.token) != nil && int(c.token.Slot()) < l.data.Len():
-		v = *l.data.At(c.token.Slot())
-	}
-	l.mu.Unlock()
-	return v
-}
-
 // RemoteAddr asks the system for the peer's address; nothing is stored for it. It is the
 // zero AddrPort for a Unix socket, and for a connection that is gone or that the peer
 // has reset: ask in Upgrade or Open what Close is to know.

@@ -55,8 +55,8 @@ type loop struct {
 	// mu guards what follows and the field sending of every session. It is never held
 	// over a system call or a callback.
 	mu            sync.Mutex
-	sessions      poller.Slab[session] // grown by the loop alone
-	data          poller.Slab[any]     // user data, grown at the first use
+	sessions      poller.Slab[session]                  // grown by the loop alone
+	data          poller.Slab[atomic.Pointer[attached]] // grown at the first use; read without the lock
 	outbox        outbox
 	secrets       *rand.ChaCha8 // see masking.go; made at the first use
 	orders        []order
