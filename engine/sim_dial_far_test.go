@@ -191,7 +191,8 @@ func (d *simDial) open(a *accepted) {
 	}
 	c.upgraded = true
 	c.decoder = codec.NewDecoder(codec.RoleServer)
-	out := a.answer(fields...)
+	// No two answers are alike, so that one cannot be taken for another.
+	out := strings.Replace(a.answer(fields...), "\r\n", "\r\nServer: "+strings.Repeat("s", 1+c.random.IntN(100))+"\r\n", 1)
 	for range d.behind {
 		payload := c.payload(c.random.IntN(300))
 		out += serverFrame(true, codec.OpcodeBinary, string(payload))
