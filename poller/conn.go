@@ -107,8 +107,10 @@ func (l *loop) received(t Token, c *conn, n int, errno syscall.Errno) {
 		l.Close(t, errno)
 	case n == 0:
 		c.flags |= connEOF
-		l.watch(t, c, c.interest&^interestRead)
 		l.handler.EOF(t)
+		if c.flags&connDead == 0 { // most handlers close the connection, which saves a system call
+			l.watch(t, c, c.interest&^interestRead)
+		}
 	default:
 		l.present(t, c, l.buffer[:n])
 	}

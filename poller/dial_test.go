@@ -389,7 +389,7 @@ func TestSockaddr(t *testing.T) {
 		if want := netip.AddrPortFrom(addr.Addr().WithZone(""), addr.Port()); back != want {
 			t.Errorf("%v became %v", addr, back)
 		}
-		if six, ok := sa.(*unix.SockaddrInet6); ok && (six.ZoneId == 1) != (addr.Addr().Zone() == "1") {
+		if six, ok := sa.(*syscall.SockaddrInet6); ok && (six.ZoneId == 1) != (addr.Addr().Zone() == "1") {
 			t.Errorf("%v has zone %d", addr, six.ZoneId)
 		}
 	}

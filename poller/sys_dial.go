@@ -30,15 +30,15 @@ func (dialKernel) bind(fd int, local netip.AddrPort) syscall.Errno {
 	if local.Port() == 0 {
 		choosePortLate(fd)
 	}
-	return outcome(unix.Bind(fd, sockaddrOf(target{Addr: local})))
+	return outcome(syscall.Bind(fd, sockaddrOf(target{Addr: local})))
 }
 
 func (dialKernel) connect(fd int, to target) syscall.Errno {
-	return outcome(unix.Connect(fd, sockaddrOf(to)))
+	return outcome(syscall.Connect(fd, sockaddrOf(to)))
 }
 
 func (dialKernel) localAddr(fd int) (netip.AddrPort, syscall.Errno) {
-	return addrPortOf(unix.Getsockname(fd))
+	return addrPortOf(syscall.Getsockname(fd))
 }
 
 func outcome(err error) syscall.Errno {
@@ -66,15 +66,15 @@ func domainOf(to target) int {
 }
 
 // sockaddrOf is the system's form of a target, which has an address or a path.
-func sockaddrOf(to target) unix.Sockaddr {
+func sockaddrOf(to target) syscall.Sockaddr {
 	addr := to.Addr.Addr()
 	switch {
 	case to.Path != "":
-		return &unix.SockaddrUnix{Name: to.Path}
+		return &syscall.SockaddrUnix{Name: to.Path}
 	case addr.Is4():
-		return &unix.SockaddrInet4{Port: int(to.Addr.Port()), Addr: addr.As4()}
+		return &syscall.SockaddrInet4{Port: int(to.Addr.Port()), Addr: addr.As4()}
 	}
-	return &unix.SockaddrInet6{Port: int(to.Addr.Port()), Addr: addr.As16(), ZoneId: zoneOf(addr)}
+	return &syscall.SockaddrInet6{Port: int(to.Addr.Port()), Addr: addr.As16(), ZoneId: zoneOf(addr)}
 }
 
 // zoneOf is the index of the interface that a link-local address names, by name or by number.
