@@ -48,10 +48,10 @@ fuzz: ## every fuzz target for FUZZTIME
 
 sim: ## simulated servers and drivers, SEEDS seeds each or SEED alone
 ifdef SEED
-	$(GO) test ./engine -run 'TestSimulation$$' -v -seed $(SEED)
+	$(GO) test ./engine -run 'Simulation$$' -v -seed $(SEED)
 	$(GO) test ./poller/sim -run 'TestPromises$$' -v -seed $(SEED)
 else
-	$(GO) test ./engine -run 'TestSimulation$$' -seeds $(SEEDS)
+	$(GO) test ./engine -run 'Simulation$$' -seeds $(SEEDS)
 	$(GO) test ./poller/sim -run 'TestPromises$$' -seeds $(SEEDS)
 endif
 

@@ -147,9 +147,6 @@ func (l *loop) closedDialing(t poller.Token, s *session, err error) {
 	if s.rare != 0 {
 		d = l.rares[s.rare].dial
 	}
-	if s.rare != 0 && l.rares[s.rare].closure.Err != nil {
-		err = l.rares[s.rare].closure.Err
-	}
 	l.forget(t, s)
 	defer l.server.connectionGone()
 	if d == nil {

@@ -141,6 +141,11 @@ func (r *simRun) wild(c Conn, p *simPeer, op codec.Opcode, payload []byte) {
 				_, _ = to.conn.SendText(to.address())
 			}
 		}
+	case 11:
+		if r.faults.ClockJump == 0 {
+			break // the model knows by when things have to happen
+		}
+		r.world.Block(time.Duration(r.random.IntN(3000)) * time.Millisecond)
 	default:
 		_, _ = c.Send(op, payload)
 		_ = c.Ping(nil)

@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { EVENTS = 256, DISCARD_MAX = 1 << 20, TURN_MS = 100 };
+enum { EVENTS = 256, DISCARD_MAX = 1 << 20, READ_MAX = 64 << 10, TURN_MS = 100 };
 
 struct flow {
     int fd;
@@ -29,6 +29,7 @@ struct flow {
 struct loop {
     int poll_fd;
     const struct message *m;
+    bool reads;        /* replies instead of discarding them */
     bool draining;     /* replies are no longer answered */
     size_t in_flight;  /* over all flows */
     uint64_t received; /* bytes */
@@ -81,8 +82,10 @@ static void submit(struct loop *l, struct flow *f, size_t messages)
 
 static void on_readable(struct loop *l, struct flow *f)
 {
+    static unsigned char buffer[READ_MAX];
     /* On TCP, MSG_TRUNC discards instead of copying: the client stays light. */
-    ssize_t n = recv(f->fd, NULL, DISCARD_MAX, MSG_TRUNC);
+    ssize_t n = l->reads ? recv(f->fd, buffer, READ_MAX, 0)
+                         : recv(f->fd, NULL, DISCARD_MAX, MSG_TRUNC);
 
     if (n <= 0) {
         if (n == 0)
@@ -150,7 +153,7 @@ static void report(const struct plan *p, struct usage a, struct usage b, double 
 
 void closed_loop(const struct plan *p, const struct message *m, const int *fds)
 {
-    struct loop l = {.m = m, .heard_ns = clock_now_ns()};
+    struct loop l = {.m = m, .reads = p->reads, .heard_ns = clock_now_ns()};
     struct flow *flows = calloc((size_t)p->connections, sizeof *flows);
 
     l.poll_fd = epoll_create1(EPOLL_CLOEXEC);

@@ -19,6 +19,7 @@ enum { PATIENCE_MS = 10000 };
 struct plan {
     int port;
     enum mode mode;
+    bool reads; /* replies are copied, as by who looks at them; else the kernel discards them */
     bool churn; /* connections come and go: connect_loop instead of closed_loop */
     int connections;
     int outstanding; /* messages each connection keeps in flight */

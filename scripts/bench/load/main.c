@@ -31,7 +31,7 @@
 static _Noreturn void usage(void)
 {
     fprintf(stderr, "usage: load -p port {-P pid | -i} [-m raw|ws|connect|connect-raw]"
-                    " [-c connections] [-o outstanding] [-b payload] [-t seconds] [-n cycles]"
+                    " [-c connections] [-o outstanding] [-r] [-b payload] [-t seconds] [-n cycles]"
                     " [-w warm-up]\n");
     exit(2);
 }
@@ -77,11 +77,12 @@ static struct plan parse(int argc, char **argv, bool *idle)
                      .seconds = 2};
     int flag;
 
-    while ((flag = getopt(argc, argv, "p:P:im:c:o:b:n:t:w:")) != -1) {
+    while ((flag = getopt(argc, argv, "p:P:irm:c:o:b:n:t:w:")) != -1) {
         switch (flag) {
         case 'p': p.port = (int)number(optarg, 1, 65535); break;
         case 'P': p.server = (pid_t)number(optarg, 1, 1 << 30); break;
         case 'i': *idle = true; break;
+        case 'r': p.reads = true; break;
         case 'm': parse_mode(&p, optarg); break;
         case 'c': p.connections = (int)number(optarg, 1, 1000000); break;
         case 'o': p.outstanding = (int)number(optarg, 1, 10000); break;
