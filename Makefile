@@ -8,7 +8,7 @@ SEEDS ?= 10000
 CROSS = linux/arm64 linux/386 linux/s390x darwin/amd64 darwin/arm64 freebsd/amd64 freebsd/arm64 windows/amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help fmt lint test race cover purego wsdebug cross fuzz sim mutants interop browser bench bench-idle bench-slow bench-sysmon million ci
+.PHONY: help fmt lint test race cover purego wsdebug cross fuzz sim mutants rivals interop browser bench bench-idle bench-slow bench-sysmon million ci
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
@@ -22,6 +22,7 @@ lint: ## gofumpt, vet, staticcheck, go mod tidy
 	$(TOOL) staticcheck ./...
 	$(GO) mod tidy -diff
 	cd interop && $(GO) vet ./...
+	cd benchmarks && $(GO) vet ./...
 
 test: ## all tests that need Go alone
 	$(GO) test ./...
@@ -57,6 +58,9 @@ endif
 
 mutants: ## planted bugs, one at a time, each of which a test has to find
 	scripts/mutants.sh $(MUTANTS)
+
+rivals: ## the servers that benchmarks compare with echo
+	cd benchmarks && $(GO) test ./...
 
 interop: ## real clients: Go, Node.js, Bun, Python; installs what is missing
 	interop/run.sh
