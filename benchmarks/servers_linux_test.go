@@ -28,10 +28,14 @@ func buildAndRun(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	programs = dir
-	build := exec.Command("go", "build", "-o", dir, "./servers/...")
-	build.Stderr = os.Stderr
-	if err := build.Run(); err != nil {
-		return 1
+	for _, build := range []*exec.Cmd{
+		exec.Command("go", "build", "-o", dir, "./servers/..."),
+		exec.Command("go", "build", "-C", "..", "-o", dir, "./cmd/wsloop"),
+	} {
+		build.Stderr = os.Stderr
+		if err := build.Run(); err != nil {
+			return 1
+		}
 	}
 	return m.Run()
 }
@@ -180,6 +184,36 @@ func TestChurn(t *testing.T) {
 				t.Fatalf("%v\n%s", err, out)
 			}
 		})
+	}
+}
+
+// wsloop load, and with it the engine as a client, finds nothing wrong with servers of others.
+func TestLoad(t *testing.T) {
+	for _, r := range rivals {
+		if r.raw {
+			continue
+		}
+		t.Run(r.name, func(t *testing.T) {
+			addr := r.start(t)
+			makeLoad(t, addr, "-scenario", "echo", "-outstanding", "4", "-size", "125")
+			makeLoad(t, addr, "-scenario", "echo", "-rate", "500", "-size", "20000", "-text", "-fragments", "3")
+			makeLoad(t, addr, "-scenario", "churn")
+			if r.broadcasts {
+				makeLoad(t, r.start(t, "-broadcast"), "-scenario", "broadcast", "-rate", "50")
+			}
+		})
+	}
+}
+
+// makeLoad makes load for a moment, and expects no error.
+func makeLoad(t *testing.T, addr string, args ...string) {
+	t.Helper()
+	args = append([]string{
+		"load", "-c", "20", "-duration", "300ms", "-warmup", "0s", "-drain", "1m", "-quiet",
+		"-fail", "errors>0", "-fail", "lost>0", "-fail", "received<10",
+	}, args...)
+	if out, err := exec.Command(filepath.Join(programs, "wsloop"), append(args, "ws://"+addr+"/")...).CombinedOutput(); err != nil {
+		t.Errorf("%q: %v\n%s", args, err, out)
 	}
 }
 
