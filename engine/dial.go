@@ -92,7 +92,7 @@ func (s *Server) Dial(ctx context.Context, url string, o *DialOptions) (Conn, er
 	}
 	results := make(chan result, 1)
 	d := &dialing{target: target, done: func(c Conn, err error) { results <- result{c, err} }}
-	if err := d.connect(); err != nil {
+	if err := d.begin(); err != nil {
 		return Conn{}, err
 	}
 	select {
@@ -107,7 +107,7 @@ func (s *Server) Dial(ctx context.Context, url string, o *DialOptions) (Conn, er
 // Events.Open unless Server.Workers run that, or with a *DialError. An error of Dial itself, a *DialError too, says that done will not be
 // called. data is what Conn.Data returns from the first callback on. Any goroutine.
 func (t *Target) Dial(data any, done func(Conn, error)) error {
-	return (&dialing{target: t, data: data, done: done}).connect()
+	return (&dialing{target: t, data: data, done: done}).begin()
 }
 
 // dialing is a connection from Dial until done was called. It belongs to the goroutine of Dial first, then to
@@ -126,10 +126,27 @@ type dialing struct {
 	cancelled bool
 }
 
+// begin counts the connection, which stays counted until done was called, and asks for it.
+func (d *dialing) begin() error {
+	s := d.target.server
+	if _, err := s.dialer(); err != nil {
+		return newDialError(DialConnect, err)
+	}
+	if s.live.Add(1) > s.settings.maxConnections {
+		s.connectionGone()
+		return newDialError(DialConnect, ErrTooMany)
+	}
+	err := d.connect()
+	if err != nil {
+		s.connectionGone()
+	}
+	return err
+}
+
 // connect asks the driver for a connection to the next address that can be asked for.
 func (d *dialing) connect() error {
 	t := d.target
-	dialer, err := t.server.dialerWith(min(int64(d.tried), 1)) // until done was called, the last attempt counts
+	dialer, err := t.server.dialer()
 	d.advance(DialConnect, Conn{})
 	for err == nil {
 		remote := poller.Dial{Path: t.path, Local: t.local, Loop: -1, Tag: d}
@@ -144,7 +161,15 @@ func (d *dialing) connect() error {
 			err = nil
 		}
 	}
-	return &DialError{DialConnect, err}
+	return newDialError(DialConnect, err)
+}
+
+// newDialError makes a DialError. A driver that stopped is a server that closed.
+func newDialError(op DialOp, err error) *DialError {
+	if errors.Is(err, poller.ErrStopped) {
+		err = ErrServerClosed
+	}
+	return &DialError{op, err}
 }
 
 // advance notes how far it came, and says whether anybody still waits for it.
@@ -164,35 +189,27 @@ func (d *dialing) cancel() DialOp {
 	return d.op
 }
 
-// fail says that the connection could not be made, unless there is another address to try. The goroutine of the loop
-// that had the connection calls it.
-func (d *dialing) fail(err error) {
-	if d.op == DialConnect && d.tried < len(d.target.addrs) && d.advance(DialConnect, Conn{}) && d.connect() == nil {
-		return
-	}
-	d.done(Conn{}, &DialError{d.op, err})
+// again tries the next address, if there is one and anybody still waits. The goroutine of the loop that had the connection
+// calls it.
+func (d *dialing) again() bool {
+	return d.op == DialConnect && d.tried < len(d.target.addrs) && d.advance(DialConnect, Conn{}) && d.connect() == nil
 }
 
-// dialer is the driver, if it can open connections and there is room for one more.
-func (s *Server) dialer() (poller.Dialer, error) { return s.dialerWith(0) }
-
-// dialerWith is dialer with room for so many of the connections that there are.
-func (s *Server) dialerWith(room int64) (poller.Dialer, error) {
+// dialer is the driver, if it can open a connection now. Its loops run: what it is asked for has a handler to hear of it.
+func (s *Server) dialer() (poller.Dialer, error) {
 	s.mu.Lock()
-	driver, closed := s.driver, s.closed
+	driver, closed, runs := s.driver, s.closed, len(s.loops) > 0
 	s.mu.Unlock()
 	if closed {
 		return nil, ErrServerClosed
 	}
-	if driver == nil {
+	if !runs {
 		return nil, errNotServing
 	}
 	dialer, ok := driver.(poller.Dialer)
 	switch {
 	case !ok:
 		return nil, errNoDialer
-	case s.live.Load()-room >= s.settings.maxConnections:
-		return nil, ErrTooMany
 	case s.budget.tight():
 		return nil, ErrMemory
 	}

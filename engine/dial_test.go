@@ -443,3 +443,55 @@ func TestDialMaxConnections(t *testing.T) {
 		t.Errorf("one too many: %v", err)
 	}
 }
+
+// A connection that Close overtakes ends with ErrServerClosed, whatever it waits for; and so does one that is asked for later.
+func TestCloseOvertakesDial(t *testing.T) {
+	t.Parallel()
+	far := newFarServer(t)
+	for range 50 {
+		s := &Server{Loops: 1}
+		if err := s.Start(); err != nil {
+			t.Fatal(err)
+		}
+		target, err := s.Target(t.Context(), far.url(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		results := make(chan error, 3)
+		for range cap(results) {
+			if err := target.Dial(nil, func(_ Conn, err error) { results <- err }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.Close()
+		for range cap(results) {
+			if err := await(t, results, "done"); !errors.Is(err, ErrServerClosed) {
+				t.Fatalf("done with %v", err)
+			}
+		}
+		<-s.done
+		if n := s.live.Load(); n != 0 {
+			t.Fatalf("%d connections are counted at the end", n)
+		}
+	}
+}
+
+// A burst makes no more sockets than there may be connections.
+func TestDialBurst(t *testing.T) {
+	t.Parallel()
+	far := newFarServer(t)
+	s := startDialing(t, &Server{MaxConnections: 5})
+	target, err := s.Target(t.Context(), far.url(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := 0
+	for range 100 {
+		if err := target.Dial(nil, func(Conn, error) {}); errors.Is(err, ErrTooMany) {
+			refused++
+		}
+	}
+	if refused != 95 {
+		t.Errorf("%d of 100 were refused", refused)
+	}
+}

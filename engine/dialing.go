@@ -11,7 +11,6 @@ import (
 // Dialing implements poller.Handler: a connection of ours is being made.
 func (l *loop) Dialing(t poller.Token, tag any) {
 	l.nameGoroutine()
-	live := l.server.live.Add(1)
 	d := tag.(*dialing)
 	l.events = *l.server.events.Load()
 	l.sessions.Grow(t.Slot())
@@ -27,11 +26,8 @@ func (l *loop) Dialing(t poller.Token, tag any) {
 		c.SetData(d.data)
 	}
 	l.expect(t.Slot(), l.settings.deadlines.handshake)
-	switch wanted := d.advance(DialConnect, c); {
-	case !wanted || l.shut:
+	if wanted := d.advance(DialConnect, c); !wanted || l.shut {
 		l.driver.Close(t, ErrServerClosed)
-	case live > l.settings.maxConnections: // others took the room that dialer saw
-		l.driver.Close(t, ErrTooMany)
 	}
 }
 
@@ -148,13 +144,17 @@ func (l *loop) closedDialing(t poller.Token, s *session, err error) {
 		d = l.rares[s.rare].dial
 	}
 	l.forget(t, s)
-	defer l.server.connectionGone()
-	if d == nil {
-		return
+	if d != nil {
+		l.server.counters.dialFailures.Add(1)
+		if d.again() {
+			return // and it counts as before
+		}
 	}
-	l.server.counters.dialFailures.Add(1)
-	defer l.recoverPanic(0)
-	d.fail(err)
+	defer l.server.connectionGone()
+	if d != nil {
+		defer l.recoverPanic(0)
+		d.done(Conn{}, newDialError(d.op, err))
+	}
 }
 
 // isClient says whether we opened the connection. Only the loop's goroutine writes that.

@@ -61,5 +61,5 @@ func (s *Server) ready() error {
 // serveWith takes the driver on. Server.mu is held.
 func (s *Server) serveWith(driver poller.Driver) {
 	s.driver = driver
-	s.done, s.idle = make(chan struct{}), make(chan struct{})
+	s.began, s.done, s.idle = make(chan struct{}), make(chan struct{}), make(chan struct{})
 }

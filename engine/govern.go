@@ -144,6 +144,7 @@ func (l *loop) heldInput(s *session) int {
 func (l *loop) failMemory(t poller.Token, s *session) {
 	l.server.counters.memoryClosures.Add(1)
 	if s.phase == phaseAnswering {
+		l.dropHead(l.rares[s.rare])
 		l.driver.Close(t, ErrMemory)
 		return
 	}

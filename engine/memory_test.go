@@ -58,7 +58,7 @@ func newEngineLoop(t testing.TB, s *Server, driver poller.Loop) *loop {
 		t.Fatal(err)
 	}
 	s.configure(settings)
-	s.idle = make(chan struct{})
+	s.began, s.idle = make(chan struct{}), make(chan struct{})
 	return s.addLoop(driver).(*loop)
 }
 

@@ -79,6 +79,7 @@ type Server struct {
 
 	mu           sync.Mutex
 	driver       poller.Driver
+	began        chan struct{} // closed when there are loops
 	done         chan struct{} // closed when Serve returns
 	closed       bool          // Shutdown or Close was called
 	settings     *options
@@ -153,6 +154,10 @@ func (s *Server) Start(listeners ...net.Listener) error {
 			s.logger().Error("wsloop: the driver failed", slog.Any("error", err))
 		}
 	}()
+	select {
+	case <-s.began:
+	case <-s.done: // it was closed at once
+	}
 	return nil
 }
 
@@ -178,6 +183,9 @@ func (s *Server) addLoop(driver poller.Loop) poller.Handler {
 	l := newLoop(s, driver)
 	s.mu.Lock()
 	s.loops = append(s.loops, l)
+	if len(s.loops) == 1 {
+		close(s.began)
+	}
 	s.mu.Unlock()
 	return l
 }

@@ -78,8 +78,8 @@ func TestSimDialLastPlace(t *testing.T) {
 			one.start()
 			two.start()
 			w.Settle()
-			if one.conn == (Conn{}) || !errors.Is(two.err, ErrTooMany) {
-				t.Errorf("done with %v and %v", one.err, two.err)
+			if one.conn == (Conn{}) || !errors.Is(two.refused, ErrTooMany) {
+				t.Errorf("done with %v and %v", one.err, two.refused)
 			}
 		},
 	})

@@ -110,7 +110,7 @@ func (d *simDial) start() {
 			t.addrs = append(t.addrs, netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 9, 1, byte(d.far.id)}), 80))
 		}
 		d.dialing = &dialing{target: t, data: d.data, done: d.done}
-		err = d.dialing.connect()
+		err = d.dialing.begin()
 	}
 	if err != nil {
 		d.refuse(err)

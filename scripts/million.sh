@@ -46,7 +46,9 @@ ulimit -n "$descriptors"
 spread=$(awk -v n=$((descriptors - 200)) 'BEGIN { printf "%d", n - 5 * sqrt(n) }')
 servers=$(((connections + spread - 1) / spread))
 loads=$(((connections + descriptors - 65) / (descriptors - 64)))
-[[ $loads -le 254 ]] || die "$descriptors descriptors are too few: more than 254 processes would be needed"
+# A source has some 60,000 ports in the namespace, and each process gets as many sources as the others.
+sources=$((loads * ((connections + 60000 * loads - 1) / (60000 * loads))))
+[[ $sources -le 254 ]] || die "$descriptors descriptors are too few: more than 254 processes would be needed"
 
 # Measured: 10 KiB of kernel memory for both ends, under 1 KiB of user space, and some 12 MiB for each process.
 need_mb=$(((connections * 11 + (servers + loads) * 12 * 1024) / 1024 + reserve_mb))
@@ -153,7 +155,7 @@ slabs >"$work/slabs.before"
 
 begun=$(date +%s.%N)
 # In that directory, so that the report names no other.
-(cd "$out" && exec "$wsloop" load -scenario idle -c "$connections" -procs "$loads" -src "127.0.1.1-127.0.1.$loads" -active 1% -rate "$rate" \
+(cd "$out" && exec "$wsloop" load -scenario idle -c "$connections" -procs "$loads" -src "127.0.1.1-127.0.1.$sources" -active 1% -rate "$rate" \
     -keepalive "$keepalive" -pending $((loads * 20)) -timeout 60s -warmup 5s -duration "$hold" -drain 60s \
     -server-pid "$(IFS=,; echo "${server_pids[*]}")" -json "${name##*/}.json" -html "${name##*/}.html" "$url") >"$work/load.out" 2>"$work/load.err" &
 load=$!

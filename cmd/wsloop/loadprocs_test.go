@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/wsloop/wsloop/cmd/wsloop/internal/load"
 	findings "github.com/wsloop/wsloop/cmd/wsloop/internal/report"
@@ -121,8 +121,10 @@ func TestLoadProcsInterruptedTwice(t *testing.T) {
 	p := launch(t, "load", "-procs", "2", "-c", "10", "-warmup", "0", "-duration", "1h", "-drain", "1h", w.url)
 	w.await(&w.received, 10)
 	go func() {
+		ticker := time.NewTicker(10 * time.Millisecond)
+		defer ticker.Stop()
 		for p.Process.Signal(os.Interrupt) == nil { // two that come close together are one
-			runtime.Gosched()
+			<-ticker.C
 		}
 	}()
 	_, stdout, stderr := p.exit()

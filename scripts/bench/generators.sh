@@ -2,6 +2,7 @@
 # Compares `wsloop load` with the minimal load generator in C: what a message, and a connection that comes and goes, costs
 # the generator. Against our server and two others; see README.md.
 set -eu
+shopt -s inherit_errexit # a measurement that failed in $(...) ends the script
 
 usage() {
     cat >&2 <<'END'
@@ -52,7 +53,9 @@ by_c() {
 by_wsloop() {
     local flags=(-c 100 -size 125 -duration "${seconds}s" -warmup 300ms -quiet -json "$work/report")
     if [[ $1 == churn ]]; then flags+=(-scenario churn); else flags+=(-outstanding "${1#*,}"); fi
-    GOMAXPROCS=1 taskset -c "$CLIENT_CORE" "$work/wsloop" load "${flags[@]}" "ws://127.0.0.1:$port/" >"$work/text"
+    rm -f "$work/report"
+    GOMAXPROCS=1 taskset -c "$CLIENT_CORE" "$work/wsloop" load "${flags[@]}" "ws://127.0.0.1:$port/" >"$work/text" ||
+        die "wsloop load failed"
     echo "$(figure messages/s) $(figure generator.cpu/message)"
 }
 

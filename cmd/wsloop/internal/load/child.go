@@ -48,6 +48,7 @@ func (w *Worker) obey(o orders, to *notes) {
 		w.Measure()
 		<-o.draining.Done()
 		w.End()
+		_ = to.write(note{Ended: true})
 	case <-o.draining.Done():
 	}
 	w.Drain(o.alive)

@@ -2,6 +2,7 @@ package load
 
 import (
 	"context"
+	"math"
 	"time"
 )
 
@@ -22,34 +23,45 @@ func (w *Worker) churn(ctx context.Context) {
 	pace := evenly(w.now(), max(w.config.ConnectRate, 1))
 	rest := time.NewTicker(restTime)
 	defer rest.Stop()
+	ready := w.now()
 	for k := 0; ; k++ {
 		var due int64
 		if w.config.ConnectRate > 0 {
 			if due = pace.due(k); !w.await(ctx, due) {
 				return
 			}
-			w.lanes[0].slipped(due)
+			w.lanes[0].slipped(due, ready)
 		}
 		c := w.nextFree(ctx, rest.C)
 		if c == nil || !w.acquire(ctx) {
+			w.lives, w.begun, w.starved = pace, k, due != 0
 			return
 		}
-		c.lane.dial(c, w.config.First+k, orElse(due, w.now()))
+		ready = w.now() // that nobody was free until now is not the generator's fault
+		c.lane.dial(c, w.config.First+k, orElse(due, ready))
 	}
 }
 
-// slipped counts how late the schedule was looked at.
-func (l *lane) slipped(due int64) {
+// slipped counts how late the schedule was looked at by who was ready for it.
+func (l *lane) slipped(due, ready int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if due >= l.from {
-		l.tally.slip.Record(nanos(due, l.worker.now()))
+		l.tally.slip.Record(nanos(max(due, ready), l.worker.now()))
+	}
+}
+
+// unbegun counts the lives that were due and found nobody free, with the time that they waited. The lock is held.
+func (l *lane) unbegun(now int64) {
+	w := l.worker
+	for k := w.begun; w.starved && w.lives.due(k) < w.ended; k++ {
+		l.unanswered(stamp{w.lives.due(k), math.MinInt64}, now)
 	}
 }
 
 // nextFree waits for a client that is free. It returns nil when ctx has ended.
 func (w *Worker) nextFree(ctx context.Context, rested <-chan time.Time) *client {
-	for ctx.Err() == nil {
+	for {
 		for range w.lanes {
 			w.turn++
 			if c := w.lanes[w.turn%len(w.lanes)].takeFree(); c != nil {
@@ -65,9 +77,9 @@ func (w *Worker) nextFree(ctx context.Context, rested <-chan time.Time) *client 
 				l.mu.Unlock()
 			}
 		case <-ctx.Done():
+			return nil
 		}
 	}
-	return nil
 }
 
 func (l *lane) takeFree() *client {

@@ -2,6 +2,8 @@ package load
 
 import (
 	"context"
+	"math"
+	"runtime"
 	"testing"
 	"time"
 
@@ -124,5 +126,47 @@ func TestUnansweredInClosedLoop(t *testing.T) {
 	onlyError(t, r, causeUnanswered)
 	if got := r.Errors[causeUnanswered]; got == 0 || got > 40 {
 		t.Errorf("%d unanswered", got)
+	}
+}
+
+// In churn with a rate, lives for which nobody was free count with the time that they waited.
+func TestStarvedChurn(t *testing.T) {
+	t.Parallel()
+	s := echoServer()
+	s.Events.Message = nil
+	c := small(serve(t, s))
+	c.Scenario, c.Connections, c.ConnectRate = Churn, 1, 200
+	c.Warmup, c.Duration, c.Drain = 0, 500*time.Millisecond, 100*time.Millisecond
+	r := run(t, c)
+	onlyError(t, r, causeUnanswered)
+	if n := r.Latency.Corrected.Count(); n < 80 || r.Connect.Attempted > 2 {
+		t.Errorf("%d latencies of about 100 lives; %d attempts", n, r.Connect.Attempted)
+	}
+}
+
+// What a generator that is too slow has not sent when its patience is over counts, too.
+func TestUnsentCount(t *testing.T) {
+	t.Parallel()
+	c := small(serve(t, echoServer()))
+	c.Rate, c.Drain = 1000, time.Second
+	w := connected(t, c)
+	w.Begin()
+	w.Measure()
+	w.lanes[0].mu.Lock()
+	wait(t.Context(), 200*time.Millisecond)
+	go func() {
+		for w.pacer.until.Load() != math.MinInt64 {
+			runtime.Gosched()
+		}
+		w.lanes[0].mu.Unlock()
+	}()
+	w.config.Drain = time.Millisecond
+	w.End()
+	w.config.Drain = time.Second
+	w.Drain(context.Background())
+	r := w.Report(nil)
+	unsent := r.Errors[causeUnsent]
+	if unsent < 100 || r.Latency.Corrected.Count() < unsent || r.Latency.Corrected.Max() < 150*time.Millisecond {
+		t.Errorf("%d not sent, %d sent, %d latencies up to %v", unsent, r.Messages.Sent, r.Latency.Corrected.Count(), r.Latency.Corrected.Max())
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 // Causes of errors that are found here.
 const (
+	causeUnsent     = "not sent: the generator was too slow"
 	causeGone       = "not sent: the connection was gone"
 	causeUnasked    = "a message came that nobody had asked for"
 	causeOther      = "an answer was not the echo of what was sent"
@@ -172,6 +173,9 @@ func (l *lane) giveUp(now int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	defer func() { l.closes = true }()
+	if l.worker.churns() && l == l.worker.lanes[0] {
+		l.unbegun(now)
+	}
 	for i := range l.clients {
 		c := &l.clients[i]
 		switch {

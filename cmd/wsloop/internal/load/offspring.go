@@ -19,6 +19,7 @@ type child struct {
 
 	open      int64 // connections
 	connected bool  // all attempts have come to their end
+	measured  bool  // its measurement is over
 	series    []report.Second
 	report    *report.Report
 	failure   string // why there is no report, in its own words

@@ -44,6 +44,7 @@ type pacer struct {
 	schedule schedule
 	clients  []*client
 	until    atomic.Int64 // what is due from here on is not sent
+	next     int          // the first that was not sent; read when done is closed
 	done     chan struct{}
 }
 
@@ -55,15 +56,36 @@ func startPacer(w *Worker, s schedule, clients []*client) *pacer {
 	return p
 }
 
-// stop sends what is still due before now, and waits for that.
-func (p *pacer) stop(now int64) {
+// stop sends what is still due before now, for as long as it has patience with that, and counts the rest.
+func (p *pacer) stop(now int64, patience time.Duration) {
 	p.until.Store(now)
-	<-p.done
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-p.done:
+	case <-timer.C:
+		p.until.Store(math.MinInt64)
+		<-p.done
+	}
+	for k := p.next; p.schedule.due(k) < now; k++ {
+		p.clients[k%len(p.clients)].lane.unsent(p.schedule.due(k))
+	}
+}
+
+// unsent counts a message that was due and never sent, because the generator was too slow.
+func (l *lane) unsent(due int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if due >= l.from {
+		l.record(stamp{due, math.MinInt64}, l.worker.now())
+		l.tally.fail(causeUnsent, 1)
+	}
 }
 
 func (p *pacer) run() {
 	defer close(p.done)
 	for k := 0; ; k++ {
+		p.next = k
 		due := p.schedule.due(k)
 		now := p.worker.now()
 		for now < due && due < p.until.Load() {

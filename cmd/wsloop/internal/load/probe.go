@@ -42,23 +42,28 @@ func (p probes) noteMemory() {
 }
 
 // begin begins to count processor time. Its error says that a process is gone.
-func (p probes) begin() error {
+func (p probes) begin() (gone error) {
 	for i := range p {
 		u, err := usageOf(p[i].PID)
 		if err != nil {
-			return err
+			gone = err
 		}
 		p[i].began = u.cpu
 	}
-	return nil
+	return gone
 }
 
-// end ends what begin began. A process that is gone has no processor time.
+// end ends what begin began. When one process is gone, no processor time is known of any: their sum would be too low.
 func (p probes) end() {
 	for i := range p {
-		if u, err := usageOf(p[i].PID); err == nil {
-			p[i].CPU = u.cpu - p[i].began
+		u, err := usageOf(p[i].PID)
+		if err != nil {
+			for j := range p {
+				p[j].CPU = 0
+			}
+			return
 		}
+		p[i].CPU = u.cpu - p[i].began
 	}
 }
 

@@ -71,10 +71,13 @@ func (p *parent) run(ctx context.Context, servers probes) (err error) {
 		p.pass(ctx, p.config.Warmup)
 		err = servers.begin()
 		p.pass(ctx, p.config.Duration)
+		p.say(wordDrain)
+		p.await(context.WithoutCancel(ctx), p.measured) // what was due goes out first
 		servers.end()
 		servers.noteMemory()
+	} else {
+		p.say(wordDrain)
 	}
-	p.say(wordDrain)
 	p.await(context.WithoutCancel(ctx), p.ended)
 	return err
 }
@@ -112,6 +115,8 @@ func (p *parent) handle(e event) {
 		c.take(e.note.Sample)
 	case e.note.Open != nil:
 		c.connected, c.open = true, *e.note.Open
+	case e.note.Ended:
+		c.measured = true
 	default:
 		c.report, c.failure = e.note.Report, e.note.Error
 	}
@@ -147,6 +152,16 @@ func (p *parent) open() (n int64) {
 func (p *parent) connected() bool {
 	for _, c := range p.children {
 		if !c.connected && !c.ended {
+			return false
+		}
+	}
+	return true
+}
+
+// measured says whether no child measures.
+func (p *parent) measured() bool {
+	for _, c := range p.children {
+		if !c.measured && !c.ended {
 			return false
 		}
 	}

@@ -18,6 +18,7 @@ const (
 type note struct {
 	Sample *Sample        `json:"sample,omitempty"`
 	Open   *int64         `json:"open,omitempty"`   // every attempt has come to its end, and so many connections are open
+	Ended  bool           `json:"ended,omitempty"`  // the measurement is over
 	Report *report.Report `json:"report,omitempty"` // the last note
 	Error  string         `json:"error,omitempty"`  // why there is no run: the last note, too
 }

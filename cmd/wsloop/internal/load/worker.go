@@ -29,6 +29,9 @@ type Worker struct {
 	pacer      *pacer
 	stopChurn  context.CancelFunc
 	churned    chan struct{} // closed when no more lives begin
+	lives      schedule      // of churn; read once that is so
+	begun      int           // how many of them began
+	starved    bool          // nobody was free for the next
 	free       chan struct{} // says that a client may have become free
 	turn       int           // of the lanes, in churn
 	began      int64         // of the measurement
@@ -200,10 +203,11 @@ func (w *Worker) Measure() {
 	w.began = w.enter(measuring, func(l *lane, now int64) { l.from = now })
 }
 
-// End ends the measurement and the sending. What was due is sent first, however late that is.
+// End ends the measurement and the sending. What was due is sent first, if that takes no longer than a drain; what is
+// left counts as an error, with the time that it waited.
 func (w *Worker) End() {
 	if w.pacer != nil {
-		w.pacer.stop(w.now())
+		w.pacer.stop(w.now(), w.config.Drain)
 	}
 	if w.stopChurn != nil {
 		w.stopChurn()

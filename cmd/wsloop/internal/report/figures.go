@@ -172,10 +172,10 @@ func counted(find func(r *Report) uint64) func(*Report) (float64, bool) {
 	return func(r *Report) (float64, bool) { return float64(find(r)), true }
 }
 
-// costPer is a cost of the server, which there is only when its processes were measured.
+// costPer is a cost of the server, which there is only when all its processes were measured.
 func costPer(r *Report, cost float64, n uint64) (float64, bool) {
 	v, found := ratio(cost, float64(n))
-	return v, found && len(r.Servers) > 0
+	return v, found && cost > 0 && len(r.Servers) > 0
 }
 
 func ratio(a, b float64) (float64, bool) {

@@ -176,7 +176,7 @@ func (r *Report) errorsTable() table {
 
 func (r *Report) generatorTable() table {
 	g, t := &r.Generator, table{Title: "generator"}
-	t.add("CPU time", cpu(g.CPU, r.Duration))
+	t.add("CPU time", cpu(g.CPU, r.Messages.Duration))
 	t.figure(r, "CPU per message", "generator.cpu/message", "")
 	if g.Slip.Max() > 0 {
 		t.add("schedule slip", fmt.Sprintf("p50 %s, p99 %s, max %s", duration(g.Slip.Quantile(0.5)), duration(g.Slip.Quantile(0.99)), duration(g.Slip.Max())))
