@@ -4,7 +4,6 @@ package poller
 
 import (
 	"io"
-	"net/netip"
 	"sync/atomic"
 	"syscall"
 )
@@ -29,12 +28,6 @@ const (
 	connAgain                             // stands in loop.rests
 	connConnecting                        // dialed, and not connected yet
 )
-
-// extra is what a connection owns only while it has bytes that could not move on.
-type extra struct {
-	queue queue
-	rest  []byte // input that the handler has not consumed
-}
 
 // lookup finds the live connection that t names, or nil.
 func (l *loop) lookup(t Token) *conn {
@@ -379,58 +372,4 @@ func (l *loop) Close(t Token, err error) {
 		l.tidy(c)
 	}
 	l.dead = append(l.dead, death{t, err})
-}
-
-// RemoteAddr implements Loop.
-func (l *loop) RemoteAddr(t Token) (netip.AddrPort, error) { return ask(l, t, l.kernel.remoteAddr) }
-
-// Socket implements Loop.
-func (l *loop) Socket(t Token) (SocketState, error) { return ask(l, t, l.kernel.socketState) }
-
-// ask makes a system call about a connection from any goroutine. The generation is
-// compared on both sides of it: unchanged, the descriptor was this connection's all
-// the while.
-func ask[T any](l *loop, t Token, call func(fd int) (T, syscall.Errno)) (T, error) {
-	var none T
-	if int(t.Slot()) >= l.conns.Len() {
-		return none, ErrClosed
-	}
-	c := l.conns.At(t.Slot())
-	if c.generation.Load() != t.Generation() {
-		return none, ErrClosed
-	}
-	answer, errno := call(int(c.fd.Load()))
-	if c.generation.Load() != t.Generation() {
-		return none, ErrClosed
-	}
-	if errno != 0 {
-		return none, errno
-	}
-	return answer, nil
-}
-
-// extra returns the connection's rare state, making it if need be.
-func (l *loop) extra(c *conn) *extra {
-	if c.extra != 0 {
-		return l.extras[c.extra]
-	}
-	if last := len(l.freeExtras) - 1; last >= 0 {
-		c.extra = l.freeExtras[last]
-		l.freeExtras = l.freeExtras[:last]
-	} else {
-		c.extra = uint32(len(l.extras))
-		l.extras = append(l.extras, new(extra))
-	}
-	return l.extras[c.extra]
-}
-
-// tidy gives the rare state back once it is empty.
-func (l *loop) tidy(c *conn) {
-	if c.extra == 0 {
-		return
-	}
-	if x := l.extras[c.extra]; x.queue.pending == 0 && x.rest == nil {
-		l.freeExtras = append(l.freeExtras, c.extra)
-		c.extra = 0
-	}
 }
