@@ -59,7 +59,8 @@ endif
 mutants: ## planted bugs, one at a time, each of which a test has to find
 	scripts/mutants.sh $(MUTANTS)
 
-rivals: ## the servers that benchmarks compare with echo
+rivals: ## the servers that benchmarks compare with echo; those of npm if npm is there
+	@if command -v npm >/dev/null; then cd benchmarks/node && npm ci --ignore-scripts --no-audit --no-fund; fi
 	cd benchmarks && $(GO) test ./...
 
 interop: ## real clients: Go, Node.js, Bun, Python; installs what is missing
