@@ -15,15 +15,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { EVENTS = 256, DISCARD_MAX = 1 << 20, READ_MAX = 64 << 10, TURN_MS = 100 };
+enum { EVENTS = 256, READ_MAX = 64 << 10, TURN_MS = 100 };
 
-struct flow {
-    int fd;
-    bool wants_write; /* registered for EPOLLOUT */
+struct exchange {
+    struct flow flow; /* first, as events point to it */
     size_t in_flight; /* messages sent, or about to be, and not answered */
     size_t partial;   /* bytes of the reply that has begun to arrive */
-    size_t unsent;    /* bytes owed to the server */
-    size_t position;  /* within the message being sent */
 };
 
 struct loop {
@@ -31,79 +28,34 @@ struct loop {
     const struct message *m;
     bool reads;        /* replies instead of discarding them */
     bool draining;     /* replies are no longer answered */
-    size_t in_flight;  /* over all flows */
+    size_t in_flight;  /* over all connections */
     uint64_t received; /* bytes */
     int64_t heard_ns;  /* when the server last gave a sign of life */
 };
 
-static void watch(struct loop *l, struct flow *f, int op)
+static void submit(struct loop *l, struct exchange *x, size_t messages)
 {
-    struct epoll_event ev = {.events = EPOLLIN, .data.ptr = f};
-
-    if (f->wants_write)
-        ev.events |= EPOLLOUT;
-    if (epoll_ctl(l->poll_fd, op, f->fd, &ev) != 0)
-        err(1, "epoll_ctl");
-}
-
-static void flush(struct loop *l, struct flow *f)
-{
-    const struct message *m = l->m;
-
-    while (f->unsent > 0) {
-        /* The copies follow each other, so any number of messages is one piece of them. */
-        size_t piece = m->copies * m->sent_len - f->position;
-        if (piece > f->unsent)
-            piece = f->unsent;
-        ssize_t n = send(f->fd, m->sent + f->position, piece, MSG_NOSIGNAL);
-        if (n < 0) {
-            if (errno == EINTR)
-                continue;
-            if (errno != EAGAIN)
-                err(1, "send");
-            break;
-        }
-        f->unsent -= (size_t)n;
-        f->position = (f->position + (size_t)n) % m->sent_len;
-    }
-    if (f->wants_write != (f->unsent > 0)) {
-        f->wants_write = f->unsent > 0;
-        watch(l, f, EPOLL_CTL_MOD);
-    }
-}
-
-static void submit(struct loop *l, struct flow *f, size_t messages)
-{
-    f->in_flight += messages;
+    x->in_flight += messages;
     l->in_flight += messages;
-    f->unsent += messages * l->m->sent_len;
-    flush(l, f);
+    flow_send(l->poll_fd, &x->flow, l->m, messages);
 }
 
-static void on_readable(struct loop *l, struct flow *f)
+static void on_readable(struct loop *l, struct exchange *x)
 {
     static unsigned char buffer[READ_MAX];
-    /* On TCP, MSG_TRUNC discards instead of copying: the client stays light. */
-    ssize_t n = l->reads ? recv(f->fd, buffer, READ_MAX, 0)
-                         : recv(f->fd, NULL, DISCARD_MAX, MSG_TRUNC);
+    size_t n = l->reads ? flow_received(recv(x->flow.fd, buffer, READ_MAX, 0))
+                        : flow_discard(&x->flow);
 
-    if (n <= 0) {
-        if (n == 0)
-            errx(1, "the server closed a connection");
-        if (errno == EAGAIN || errno == EINTR)
-            return;
-        err(1, "recv");
-    }
-    l->received += (uint64_t)n;
-    f->partial += (size_t)n;
-    size_t replies = f->partial / l->m->reply_len;
-    f->partial -= replies * l->m->reply_len;
-    if (replies > f->in_flight || (replies == f->in_flight && f->partial > 0))
+    l->received += n;
+    x->partial += n;
+    size_t replies = x->partial / l->m->reply_len;
+    x->partial -= replies * l->m->reply_len;
+    if (replies > x->in_flight || (replies == x->in_flight && x->partial > 0))
         errx(1, "the server sent more than it was asked for");
-    f->in_flight -= replies;
+    x->in_flight -= replies;
     l->in_flight -= replies;
     if (replies > 0 && !l->draining)
-        submit(l, f, replies);
+        submit(l, x, replies);
 }
 
 /* Waits once, serves what is ready, and returns the time at which it was ready. */
@@ -120,11 +72,11 @@ static int64_t turn(struct loop *l)
     else if (now - l->heard_ns > PATIENCE_MS * (int64_t)1000000)
         errx(1, "stalled: %zu messages without a reply", l->in_flight);
     for (int i = 0; i < n; i++) {
-        struct flow *f = events[i].data.ptr;
+        struct exchange *x = events[i].data.ptr;
         if (events[i].events & EPOLLOUT)
-            flush(l, f);
+            flow_flush(l->poll_fd, &x->flow, l->m);
         if (events[i].events & ~(uint32_t)EPOLLOUT)
-            on_readable(l, f);
+            on_readable(l, x);
     }
     return now;
 }
@@ -154,15 +106,15 @@ static void report(const struct plan *p, struct usage a, struct usage b, double 
 void closed_loop(const struct plan *p, const struct message *m, const int *fds)
 {
     struct loop l = {.m = m, .reads = p->reads, .heard_ns = clock_now_ns()};
-    struct flow *flows = calloc((size_t)p->connections, sizeof *flows);
+    struct exchange *exchanges = calloc((size_t)p->connections, sizeof *exchanges);
 
     l.poll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (flows == NULL || l.poll_fd < 0)
+    if (exchanges == NULL || l.poll_fd < 0)
         err(1, "closed loop");
     for (int i = 0; i < p->connections; i++) {
-        flows[i].fd = fds[i];
-        watch(&l, &flows[i], EPOLL_CTL_ADD);
-        submit(&l, &flows[i], (size_t)p->outstanding);
+        exchanges[i].flow.fd = fds[i];
+        flow_watch(l.poll_fd, &exchanges[i].flow, EPOLL_CTL_ADD);
+        submit(&l, &exchanges[i], (size_t)p->outstanding);
     }
     run_for(&l, p->warmup_seconds);
 
@@ -180,5 +132,5 @@ void closed_loop(const struct plan *p, const struct message *m, const int *fds)
         peer_exchange(fds[i], m);
     report(p, before, after, messages);
     close(l.poll_fd);
-    free(flows);
+    free(exchanges);
 }

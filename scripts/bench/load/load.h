@@ -20,9 +20,11 @@ struct plan {
     int port;
     enum mode mode;
     bool reads; /* replies are copied, as by who looks at them; else the kernel discards them */
+    bool text;  /* messages are text, else binary */
     bool churn; /* connections come and go: connect_loop instead of closed_loop */
+    bool broadcast; /* one sends and all receive: broadcast_loop instead of closed_loop */
     int connections;
-    int outstanding; /* messages each connection keeps in flight */
+    int outstanding; /* messages each connection keeps in flight, or broadcasts in all */
     size_t payload_len;
     double warmup_seconds, seconds;
     double cycles; /* of the connect loop, instead of seconds; 0 for none */
@@ -38,7 +40,11 @@ struct message {
     size_t reply_len;
 };
 
-struct message message_build(enum mode mode, size_t payload_len, int copies);
+/*
+ * Text is printable ASCII; of each whole 64 bytes the last five are a character
+ * of two bytes and one of three.
+ */
+struct message message_build(const struct plan *p);
 /* A masked Close frame with 1000, and its length. */
 enum { CLOSE_LEN = 8 };
 extern const unsigned char close_frame[CLOSE_LEN];
@@ -63,6 +69,32 @@ void peer_handshake(int fd, int port);
 /* Sends one message and compares the answer byte for byte. */
 void peer_exchange(int fd, const struct message *m);
 
+/* Whether fd becomes readable within some milliseconds. */
+bool peer_readable(int fd, int milliseconds);
+/* Compares bytes that arrived with the reply, of which they are all. */
+void peer_compare(const struct message *m, const unsigned char *reply, size_t len);
+
+/* What is on its way to the server on one connection. */
+struct flow {
+    int fd;
+    bool wants_write; /* registered for EPOLLOUT */
+    size_t unsent;    /* bytes owed to the server */
+    size_t position;  /* within the message being sent */
+};
+
+enum { DISCARD_MAX = 1 << 20 };
+
+/* Registers f for reading, and for writing if it wants that; the event's data is f. */
+void flow_watch(int poll_fd, struct flow *f, int op);
+/* Sends what the socket takes of what is owed. */
+void flow_flush(int poll_fd, struct flow *f, const struct message *m);
+/* Sends some more messages, as far as the socket takes them. */
+void flow_send(int poll_fd, struct flow *f, const struct message *m, size_t messages);
+/* Throws away bytes that arrived, up to DISCARD_MAX; returns how many. */
+size_t flow_discard(struct flow *f);
+/* What recv returned: the number of bytes, 0 if there was nothing to read yet. */
+size_t flow_received(ssize_t n);
+
 /* Readings taken together; the difference of two describes the time between. */
 struct usage {
     int64_t clock_ns;  /* monotonic */
@@ -79,6 +111,11 @@ void usage_print_shares(struct usage a, struct usage b);
 
 /* Keeps `outstanding` messages in flight on every descriptor, and reports. */
 void closed_loop(const struct plan *p, const struct message *m, const int *fds);
+
+/* Longest payload of a broadcast, which is sent whole before anyone reads. */
+enum { BROADCAST_MAX = 64 << 10 };
+/* Keeps `outstanding` broadcasts of the first connection in flight, and reports. */
+void broadcast_loop(const struct plan *p, const struct message *m, const int *fds);
 
 /* Keeps opening connections that echo one message and close, and reports. */
 void connect_loop(const struct plan *p, const struct message *m);

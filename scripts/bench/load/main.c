@@ -3,20 +3,23 @@
  * what each message cost it. One thread, made to be lighter than the server.
  *
  *     load -p port -P pid [-m raw|ws] [-c connections] [-o outstanding]
- *          [-b payload bytes] [-t seconds] [-w warm-up seconds]
+ *          [-b payload bytes] [-T] [-r] [-t seconds] [-w warm-up seconds]
+ *     load -p port -P pid -m broadcast [-c connections] [-o outstanding]
+ *          [-b payload bytes] [-T] [-t seconds] [-w warm-up seconds]
  *     load -p port -P pid -m connect|connect-raw [-c connections] [-b payload bytes]
  *          [-t seconds | -n cycles] [-w warm-up seconds]
  *     load -p port -i [-m raw|ws] [-c connections] [-b payload bytes]
  *
  * The first form runs a closed loop and prints one line of key=value. The second
- * does so with connections that come and go: connect, handshake, one echo,
- * closing handshake, close, and again; connect-raw leaves out the handshakes.
- * The third opens the connections, prints "open N" and holds them; for every
+ * does so with a server that sends each message to all: one connection sends,
+ * and -o is the number of broadcasts on their way. The third does so with
+ * connections that come and go: connect, handshake, one echo, closing handshake,
+ * close, and again; connect-raw leaves out the handshakes. The fourth opens the connections, prints "open N" and holds them; for every
  * line "echo" on its standard input it echoes one message on each and prints
  * "echoed N"; it ends with its input.
  *
  * In all modes the client sends masked WebSocket frames; in raw mode they are
- * just bytes that the server returns. So the same number of bytes travels to the
+ * just bytes that the server returns. With -T they are text. So the same number of bytes travels to the
  * server, and a WebSocket reply is four bytes shorter, the masking key.
  */
 #include "load.h"
@@ -30,9 +33,9 @@
 
 static _Noreturn void usage(void)
 {
-    fprintf(stderr, "usage: load -p port {-P pid | -i} [-m raw|ws|connect|connect-raw]"
-                    " [-c connections] [-o outstanding] [-r] [-b payload] [-t seconds] [-n cycles]"
-                    " [-w warm-up]\n");
+    fprintf(stderr, "usage: load -p port {-P pid | -i} [-m raw|ws|broadcast|connect|connect-raw]"
+                    " [-c connections] [-o outstanding] [-r] [-b payload] [-T] [-t seconds]"
+                    " [-n cycles] [-w warm-up]\n");
     exit(2);
 }
 
@@ -51,16 +54,18 @@ static void parse_mode(struct plan *p, const char *s)
     static const struct {
         const char *name;
         enum mode mode;
-        bool churn;
-    } modes[] = {{"raw", MODE_RAW, false},
-                 {"ws", MODE_WS, false},
-                 {"connect", MODE_WS, true},
-                 {"connect-raw", MODE_RAW, true}};
+        bool churn, broadcast;
+    } modes[] = {{"raw", MODE_RAW, false, false},
+                 {"ws", MODE_WS, false, false},
+                 {"broadcast", MODE_WS, false, true},
+                 {"connect", MODE_WS, true, false},
+                 {"connect-raw", MODE_RAW, true, false}};
 
     for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
         if (strcmp(s, modes[i].name) == 0) {
             p->mode = modes[i].mode;
             p->churn = modes[i].churn;
+            p->broadcast = modes[i].broadcast;
             return;
         }
     }
@@ -77,12 +82,13 @@ static struct plan parse(int argc, char **argv, bool *idle)
                      .seconds = 2};
     int flag;
 
-    while ((flag = getopt(argc, argv, "p:P:irm:c:o:b:n:t:w:")) != -1) {
+    while ((flag = getopt(argc, argv, "p:P:irTm:c:o:b:n:t:w:")) != -1) {
         switch (flag) {
         case 'p': p.port = (int)number(optarg, 1, 65535); break;
         case 'P': p.server = (pid_t)number(optarg, 1, 1 << 30); break;
         case 'i': *idle = true; break;
         case 'r': p.reads = true; break;
+        case 'T': p.text = true; break;
         case 'm': parse_mode(&p, optarg); break;
         case 'c': p.connections = (int)number(optarg, 1, 1000000); break;
         case 'o': p.outstanding = (int)number(optarg, 1, 10000); break;
@@ -94,7 +100,8 @@ static struct plan parse(int argc, char **argv, bool *idle)
         }
     }
     if (optind != argc || p.port == 0 || (p.server == 0) != *idle ||
-        (p.churn && (*idle || p.outstanding != 1)) || (!p.churn && p.cycles > 0))
+        (p.churn && (*idle || p.outstanding != 1)) || (!p.churn && p.cycles > 0) ||
+        (p.broadcast && (*idle || p.reads || p.payload_len > BROADCAST_MAX)))
         usage();
     return p;
 }
@@ -142,6 +149,8 @@ static void run(const struct plan *p, const struct message *m, bool idle)
     }
     if (idle) {
         hold(p, m, fds);
+    } else if (p->broadcast) {
+        broadcast_loop(p, m, fds);
     } else {
         for (int i = 0; i < p->connections; i++)
             peer_exchange(fds[i], m);
@@ -156,7 +165,7 @@ int main(int argc, char **argv)
 {
     bool idle = false;
     struct plan p = parse(argc, argv, &idle);
-    struct message m = message_build(p.mode, p.payload_len, p.outstanding);
+    struct message m = message_build(&p);
 
     raise_file_limit(p.connections);
     if (p.churn)

@@ -56,6 +56,16 @@ static short wait_for(int fd, short events)
     return p.revents;
 }
 
+bool peer_readable(int fd, int milliseconds)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    int n = poll(&p, 1, milliseconds);
+
+    if (n < 0 && errno != EINTR)
+        err(1, "poll");
+    return n > 0;
+}
+
 int peer_connect(int port, int index)
 {
     int fd = peer_begin(port, index), error;
@@ -148,6 +158,12 @@ void peer_handshake(int fd, int port)
         errx(1, "the server sent bytes nobody asked for after its handshake");
 }
 
+void peer_compare(const struct message *m, const unsigned char *reply, size_t len)
+{
+    if (len != m->reply_len || memcmp(reply, m->reply, len) != 0)
+        errx(1, "wrong reply: %zu bytes, expected %zu", len, m->reply_len);
+}
+
 void peer_exchange(int fd, const struct message *m)
 {
     /* Room for one byte more, so that a reply that is too long shows. */
@@ -164,7 +180,8 @@ void peer_exchange(int fd, const struct message *m)
         if (ready & ~POLLOUT)
             got += receive(fd, reply + got, m->reply_len + 1 - got);
     }
-    if (sent != m->sent_len || got != m->reply_len || memcmp(reply, m->reply, got) != 0)
-        errx(1, "wrong reply: %zu bytes, expected %zu", got, m->reply_len);
+    if (sent != m->sent_len)
+        errx(1, "a reply before the message was sent");
+    peer_compare(m, reply, got);
     free(reply);
 }
