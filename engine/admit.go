@@ -48,7 +48,7 @@ func (l *loop) admitSource(t poller.Token, s *session) {
 		return // it is gone already, and the loop is about to hear of it
 	}
 	index, verdict := l.server.sources.admit(addr.Addr(), l.driver.Now())
-	s.source = index
+	l.termsOf(t).source = index
 	switch verdict {
 	case admitted:
 	case tooFast:

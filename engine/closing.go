@@ -247,7 +247,11 @@ func (l *loop) conclude(s *session, err error) Closure {
 // forget clears the slot for its next connection.
 func (l *loop) forget(t poller.Token, s *session) {
 	l.dropRare(s)
-	l.server.sources.release(s.source)
+	if l.server.sources != nil {
+		own := l.termsOf(t)
+		l.server.sources.release(own.source)
+		own.source = 0
+	}
 	l.mu.Lock()
 	if s.sending.inbox != 0 {
 		l.dropInbox(l.inboxes[s.sending.inbox])

@@ -115,11 +115,12 @@ func (l *loop) review(t poller.Token, s *session) {
 	d, now := &l.settings.deadlines, l.wheel.now
 	if s.pauses != 0 {
 		l.reviewRate(t, s)
-		s.heard, s.spoke = now, now
+		s.hear(now)
+		s.spoke = now
 	}
 	a := agenda{now: now}
 	switch {
-	case s.flags&flagExpires != 0 && a.passed(s.expires, 0):
+	case s.flags&flagExpires != 0 && a.passed(l.termsOf(t).expires, 0):
 		l.outlive(t, s)
 		return
 	case s.flags&flagStalled != 0 && !l.reviewStall(t, s, &a):
@@ -167,17 +168,15 @@ func (a *agenda) passed(since, after uint32) bool {
 func (l *loop) reviewPing(t poller.Token, s *session, a *agenda) (alive bool) {
 	d := &l.settings.deadlines
 	if s.flags&flagStalled != 0 && d.write != 0 {
-		s.flags &^= flagPinged
-		s.heard = l.wheel.now
+		s.hear(l.wheel.now)
 	}
-	if s.flags&flagPinged != 0 && int32(s.heard-s.pinged) < 0 {
-		if !a.passed(s.pinged, d.pong) {
+	if s.flags&flagPinged != 0 {
+		if !a.passed(s.heard, d.pong) {
 			a.look(d.ping) // which is next if an answer comes now
 			return true
 		}
 		return l.watchUnsent(t, s, a)
 	}
-	s.flags &^= flagPinged
 	if !a.passed(s.heard, d.ping) {
 		return true
 	}
@@ -189,7 +188,7 @@ func (l *loop) reviewPing(t poller.Token, s *session, a *agenda) (alive bool) {
 		a.look(d.ping)
 	default:
 		s.flags |= flagPinged
-		s.pinged = l.wheel.now
+		s.heard = l.wheel.now
 		a.look(min(d.ping, d.pong))
 	}
 	return true
@@ -201,9 +200,35 @@ func (l *loop) watchUnsent(t poller.Token, s *session, a *agenda) (alive bool) {
 	if state, err := l.driver.Socket(t); err != nil || state.Unsent <= minProgress || l.settings.deadlines.write == 0 {
 		return false
 	}
-	s.flags = s.flags&^(flagPinged|flagJudged) | flagStalled
-	s.stalled = l.wheel.now
+	s.flags &^= flagPinged
+	l.beginStall(t, s)
 	return l.reviewStall(t, s, a)
+}
+
+// A stall is how a connection whose output waits gets on with it.
+type stall struct {
+	since uint32 // when acked was noted, in ticks
+	wrote uint32 // bytes given to the driver since the stall began; it wraps
+	acked uint32 // how many of them, and of those before, the peer had acknowledged then
+}
+
+// beginStall notes that output waits.
+func (l *loop) beginStall(t poller.Token, s *session) {
+	s.flags = s.flags&^flagJudged | flagStalled
+	l.rareOf(t, s).stall = stall{since: l.wheel.now}
+}
+
+// endStall notes that none does any more.
+func (l *loop) endStall(s *session) {
+	s.flags &^= flagStalled | flagJudged
+	l.settle(s)
+}
+
+// noteWrite takes account of bytes that were given to the driver.
+func (l *loop) noteWrite(s *session, bytes int) {
+	if s.flags&flagStalled != 0 {
+		l.rares[s.rare].stall.wrote += uint32(bytes)
+	}
 }
 
 // stall begins to watch the progress of a connection whose output waits.
@@ -212,8 +237,7 @@ func (l *loop) stall(t poller.Token) {
 	if s == nil || s.flags&flagStalled != 0 || s.phase != phaseOpen {
 		return
 	}
-	s.flags = s.flags&^flagJudged | flagStalled
-	s.stalled = l.wheel.now
+	l.beginStall(t, s)
 	if l.settings.deadlines.write != 0 {
 		l.schedule(t.Slot(), l.wheel.now+1)
 	}
@@ -223,22 +247,23 @@ func (l *loop) stall(t poller.Token) {
 // only notes how far it has come, so that a short wait costs no system call.
 func (l *loop) reviewStall(t poller.Token, s *session, a *agenda) (alive bool) {
 	write := l.settings.deadlines.write
-	if write == 0 || s.flags&flagJudged != 0 && !a.passed(s.stalled, write) {
+	x := &l.rares[s.rare].stall
+	if write == 0 || s.flags&flagJudged != 0 && !a.passed(x.since, write) {
 		return true
 	}
 	state, _ := l.driver.Socket(t) // without an answer the driver's queue has to do
 	waiting := uint32(l.driver.Pending(t) + state.Unsent)
-	acked := s.wrote - waiting
-	if s.flags&flagJudged != 0 && waiting != 0 && acked-s.acked < minProgress {
+	acked := x.wrote - waiting
+	if s.flags&flagJudged != 0 && waiting != 0 && acked-x.acked < minProgress {
 		return false
 	}
-	s.acked, s.stalled = acked, l.wheel.now
-	s.flags |= flagJudged
 	if waiting == 0 {
-		s.flags &^= flagStalled | flagJudged
+		l.endStall(s)
 		return true
 	}
-	a.passed(s.stalled, write)
+	x.acked, x.since = acked, l.wheel.now
+	s.flags |= flagJudged
+	a.passed(x.since, write)
 	return true
 }
 
@@ -272,21 +297,33 @@ func (l *loop) reviewRate(t poller.Token, s *session) {
 	if s.pauses&pauseRate == 0 {
 		return
 	}
-	s.meter.leak(&l.settings.rates, l.meterNow())
-	if s.meter.within(&l.settings.rates) {
-		l.resume(t, s, pauseRate)
+	r, now := &l.settings.rates, l.meterNow()
+	if !r.controls.holds(&s.controls, now) {
+		return
 	}
+	if r.messages.burst|r.bytes.burst != 0 {
+		own := l.termsOf(t)
+		if !r.messages.holds(&own.messages, now) || !r.bytes.holds(&own.bytes, now) {
+			return
+		}
+	}
+	l.resume(t, s, pauseRate)
 }
 
 // startDeadlines gives a connection that has just been opened its place in the wheel.
 func (l *loop) startDeadlines(t poller.Token, s *session) {
 	d, now := &l.settings.deadlines, l.wheel.now
 	s.heard, s.spoke = now, now
-	s.meter = meter{leaked: l.meterNow()}
+	fresh := meter{leaked: l.meterNow()}
+	s.controls = fresh
+	if r := &l.settings.rates; r.messages.burst|r.bytes.burst != 0 {
+		own := l.termsOf(t)
+		own.messages, own.bytes = fresh, fresh
+	}
 	l.unschedule(t.Slot())
 	if d.lifetime != 0 {
 		s.flags |= flagExpires
-		s.expires = now + d.lifetime - l.random.Uint32N(d.lifetime/10+1)
+		l.termsOf(t).expires = now + d.lifetime - l.random.Uint32N(d.lifetime/10+1)
 	}
 	l.review(t, s)
 }

@@ -90,7 +90,7 @@ func (l *loop) write(box *outbox, e *entry) {
 	}
 	e.pending = uint32(l.driver.Pending(e.token))
 	if s := l.find(e.token); s != nil {
-		s.wrote += e.size
+		l.noteWrite(s, int(e.size))
 	}
 }
 
@@ -144,7 +144,7 @@ func (l *loop) writeBatch(t poller.Token, size int) (pending int) {
 	l.vec = append(l.vec[:0], l.batch...)
 	l.driver.Writev(t, l.vec)
 	clear(l.vec)
-	l.sessions.At(t.Slot()).wrote += uint32(size)
+	l.noteWrite(l.sessions.At(t.Slot()), size)
 	pending = l.driver.Pending(t)
 	l.mu.Lock()
 	for i, frame := range l.batch {
@@ -163,7 +163,7 @@ func (l *loop) writeBatch(t poller.Token, size int) (pending int) {
 func (l *loop) drained(t poller.Token) {
 	l.applyOrders() // after Close there is no callback but that
 	s := l.sessions.At(t.Slot())
-	s.flags &^= flagStalled | flagJudged
+	l.endStall(s)
 	if s.phase == phaseOpen && l.eventsOf(s).Drained != nil {
 		defer l.recoverPanic(t)
 		l.tell(t, s, job{kind: jobDrained})

@@ -20,6 +20,7 @@ type loop struct {
 	random   *rand.Rand
 
 	wheel     wheel
+	terms     poller.Slab[terms]
 	rares     []*rare // index 0 is not used
 	freeRares []uint32
 	buffers   poller.Buffers // for heads and messages in pieces
@@ -163,7 +164,7 @@ func (l *loop) heedShutdown() {
 			l.goAway(l.tokenOf(slot), s, l.server.drainCode(), "", nil)
 		case s.phase == phaseOpen:
 			s.flags |= flagExpires | flagLeaves
-			s.expires = l.wheel.now + 1 + l.random.Uint32N(window)
+			l.termsOf(l.tokenOf(slot)).expires = l.wheel.now + 1 + l.random.Uint32N(window)
 			l.review(l.tokenOf(slot), s)
 		}
 	}

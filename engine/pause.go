@@ -33,7 +33,8 @@ func (l *loop) resume(t poller.Token, s *session, why pauses) {
 	s.pauses &^= why
 	if s.pauses == 0 {
 		// Nobody could be heard meanwhile.
-		s.heard, s.spoke = l.wheel.now, l.wheel.now
+		s.hear(l.wheel.now)
+		s.spoke = l.wheel.now
 		l.driver.Resume(t)
 	}
 }

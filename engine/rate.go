@@ -31,11 +31,11 @@ func (p RatePolicy) String() string {
 	return "unknown"
 }
 
-// A meter holds the levels of three leaky buckets: what a connection has sent lately. A level rises with the traffic and sinks with time, at
+// A meter holds the level of a leaky bucket: what a connection has sent lately. The level rises with the traffic and sinks with time, at
 // the rate; above the burst the rate is exceeded.
 type meter struct {
-	messages, bytes, controls uint32
-	leaked                    uint32 // when they sank last, in ticks
+	level  uint32
+	leaked uint32 // when it sank last, in ticks
 }
 
 // messageUnits is how finely messages are counted, so that levels sink evenly at rates of a few per
@@ -73,32 +73,26 @@ type rates struct {
 // peers sent meanwhile, and what they were entitled to arrives at once.
 func (l *loop) meterNow() uint32 { return uint32(l.driver.Now() / tick) }
 
-// leak lets the levels sink for the ticks since they did.
-func (m *meter) leak(r *rates, now uint32) {
+// leak lets the level sink for the ticks since it did.
+func (b *bucket) leak(m *meter, now uint32) {
 	if ticks := now - m.leaked; ticks > 0 {
-		m.messages = r.messages.leak(m.messages, ticks)
-		m.bytes = r.bytes.leak(m.bytes, ticks)
-		m.controls = r.controls.leak(m.controls, ticks)
+		m.level -= uint32(min(uint64(m.level), uint64(b.perTick)*uint64(ticks)))
 		m.leaked = now
 	}
 }
 
-func (b bucket) leak(level, ticks uint32) uint32 {
-	return uint32(uint64(level) - min(uint64(level), uint64(b.perTick)*uint64(ticks)))
-}
-
-// add raises a level by n, and says whether it stays within the burst.
-func (b bucket) add(level *uint32, n int) (within bool) {
+// add raises the level by n, and says whether it stays within the burst.
+func (b *bucket) add(m *meter, n int, now uint32) (within bool) {
 	if b.burst == 0 {
 		return true
 	}
-	*level = uint32(min(uint64(*level)+uint64(n)*uint64(b.units), math.MaxUint32))
-	return *level <= b.burst
+	b.leak(m, now)
+	m.level = uint32(min(uint64(m.level)+uint64(n)*uint64(b.units), math.MaxUint32))
+	return m.level <= b.burst
 }
 
-// within says whether all levels are.
-func (m *meter) within(r *rates) bool {
-	return r.messages.holds(m.messages) && r.bytes.holds(m.bytes) && r.controls.holds(m.controls)
+// holds says whether the level is within the burst by now.
+func (b *bucket) holds(m *meter, now uint32) bool {
+	b.leak(m, now)
+	return b.burst == 0 || m.level <= b.burst
 }
-
-func (b bucket) holds(level uint32) bool { return b.burst == 0 || level <= b.burst }

@@ -24,7 +24,7 @@ func TestBucketAgainstAModel(t *testing.T) {
 		b := newBucket(rate, units)
 		perTick := float64(rate.PerSecond) / float64(ticksPerSecond)
 		slack := 2*perTick + float64(ticksPerSecond)
-		var level, leaked uint32
+		var m meter
 		exact, now := 0.0, 0.0 // the level of an ideal bucket, in things, and its clock, in ticks
 		for range 2000 {
 			step := r.Float64() * 3
@@ -33,13 +33,11 @@ func TestBucketAgainstAModel(t *testing.T) {
 			}
 			exact = max(exact-step*perTick, 0)
 			now += step
-			if ticks := uint32(now) - leaked; ticks > 0 {
-				level = b.leak(level, ticks)
-				leaked = uint32(now)
-			}
+			b.leak(&m, uint32(now))
 			n := 1 + r.IntN(max(int(3*perTick), 1))
-			before := level
-			within := b.add(&level, n)
+			before := m.level
+			within := b.add(&m, n, uint32(now))
+			level := m.level
 			if exact+float64(n) <= float64(rate.Burst) && !within {
 				t.Fatalf("seed %d: %+v: %d on top of %.2f is refused at level %d", seed, rate, n, exact, level)
 			}
@@ -47,7 +45,7 @@ func TestBucketAgainstAModel(t *testing.T) {
 				t.Fatalf("seed %d: %+v: level %d of %d units, want about %.2f", seed, rate, level, units, exact+float64(n))
 			}
 			if !within {
-				level = before // refused, and not counted here
+				m.level = before // refused, and not counted here
 				continue
 			}
 			exact += float64(n)

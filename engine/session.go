@@ -10,23 +10,31 @@ import (
 // pointer, so that the garbage collector does not look at it. The loop's goroutine
 // owns it, but for sending, which loop.mu guards.
 type session struct {
-	decoder codec.Decoder
-	sending sending
-	meter   meter
-	timer   timer
-	heard   uint32 // when the last bytes came, in ticks
-	spoke   uint32 // when the last message came, or a piece of it
-	pinged  uint32 // when the ping was sent that is not answered, if flagPinged
-	stalled uint32 // when acked was noted, if flagStalled
-	wrote   uint32 // bytes given to the driver; it wraps
-	acked   uint32 // how many of them the peer had acknowledged at stalled
-	expires uint32 // when the connection has lived long enough, if flagExpires
-	source  uint32 // index in Server.sources; 0 for none
-	rare    uint32 // index in loop.rares; 0 for none
-	phase   phase
-	flags   flags
-	pauses  pauses
-	events  uint8 // index in Server.events; written under loop.mu
+	decoder  codec.Decoder
+	sending  sending
+	controls meter
+	timer    timer
+	heard    uint32 // when the last bytes came, in ticks, or if flagPinged when the ping was sent
+	spoke    uint32 // when the last message came, or a piece of it
+	rare     uint32 // index in loop.rares; 0 for none
+	phase    phase
+	flags    flags
+	pauses   pauses
+	events   uint8 // index in Server.events; written under loop.mu
+}
+
+// terms is what a connection has beside its session if a setting asks for it that is off by
+// default, or a drain. It holds no pointer either, and the loop's goroutine owns it.
+type terms struct {
+	messages, bytes meter
+	expires         uint32 // when the connection has lived long enough, if flagExpires
+	source          uint32 // index in Server.sources; 0 for none
+}
+
+// termsOf returns a connection's terms, with room for them from now on.
+func (l *loop) termsOf(t poller.Token) *terms {
+	l.terms.Grow(t.Slot())
+	return l.terms.At(t.Slot())
 }
 
 // phase is how far a connection's life has come.
@@ -49,15 +57,15 @@ const (
 	flagOpened  flags = 1 << iota // Events.Open was called, so Events.Close is due
 	flagQueues                    // callbacks go through the inbox
 	flagPinged                    // nothing was heard since the ping
-	flagStalled                   // output waits for the peer
-	flagJudged                    // acked holds what had been acknowledged at stalled
-	flagExpires                   // expires counts
+	flagStalled                   // output waits for the peer, and rare.stall tells of it
+	flagJudged                    // rare.stall.acked counts
+	flagExpires                   // terms.expires counts
 	flagLeaves                    // and is the connection's place in the drain
 	flagEOF                       // the peer sent FIN
 )
 
 // rare is what a connection owns only at times: while its request head or a message is
-// in pieces, while a pong is owed, and once its Close frame has come.
+// in pieces, while its output waits or a pong is owed, and once its Close frame has come.
 type rare struct {
 	token     poller.Token // its connection; 0 while it is free
 	assembler codec.Assembler
@@ -65,6 +73,7 @@ type rare struct {
 	head      []byte             // what has come of it, or of the answer to ours
 	dial      *dialing           // of a connection of ours that is not open
 	closure   Closure
+	stall     stall  // if flagStalled
 	pong      []byte // payload of the latest ping that could not be answered yet
 	owesPong  bool
 	rest      bool   // the driver keeps input that was not consumed
@@ -81,7 +90,7 @@ func (l *loop) Data(t poller.Token, b []byte) (consumed int) {
 		l.applyOrders()
 	}
 	s := l.sessions.At(t.Slot())
-	s.heard = l.wheel.now
+	s.hear(l.wheel.now)
 	n := 0
 	switch s.phase {
 	case phaseOpening:
@@ -92,7 +101,9 @@ func (l *loop) Data(t poller.Token, b []byte) (consumed int) {
 	switch s.phase {
 	case phaseOpen:
 		frames := l.receive(t, s, b[n:])
-		l.charge(t, s, &l.settings.rates.bytes, &s.meter.bytes, frames)
+		if rate := &l.settings.rates.bytes; rate.burst != 0 {
+			l.charge(t, s, rate, &l.termsOf(t).bytes, frames)
+		}
 		n += frames
 	case phaseClosing:
 		l.awaitClose(t, s, b[n:])
@@ -189,7 +200,7 @@ func (l *loop) deliver(t poller.Token, s *session, op codec.Opcode, payload []by
 		}
 		s.spoke = l.wheel.now
 		switch {
-		case !l.charge(t, s, &l.settings.rates.messages, &s.meter.messages, 1) || events.Message == nil:
+		case !l.chargeMessage(t, s) || events.Message == nil:
 		case s.flags&flagQueues != 0:
 			l.enqueue(t, s, job{kind: jobMessage, op: op, payload: payload})
 		default:
@@ -197,7 +208,7 @@ func (l *loop) deliver(t poller.Token, s *session, op codec.Opcode, payload []by
 			poison(payload)
 		}
 	case codec.OpcodePing:
-		if !l.charge(t, s, &l.settings.rates.controls, &s.meter.controls, 1) {
+		if !l.charge(t, s, &l.settings.rates.controls, &s.controls, 1) {
 			return
 		}
 		if err := l.sendControl(t, codec.OpcodePong, payload); err == ErrBufferFull {
@@ -207,7 +218,7 @@ func (l *loop) deliver(t poller.Token, s *session, op codec.Opcode, payload []by
 			l.tell(t, s, job{kind: jobPing, payload: payload})
 		}
 	case codec.OpcodePong:
-		if l.charge(t, s, &l.settings.rates.controls, &s.meter.controls, 1) && events.Pong != nil {
+		if l.charge(t, s, &l.settings.rates.controls, &s.controls, 1) && events.Pong != nil {
 			l.tell(t, s, job{kind: jobPong, payload: payload})
 		}
 	case codec.OpcodeClose:
@@ -218,19 +229,27 @@ func (l *loop) deliver(t poller.Token, s *session, op codec.Opcode, payload []by
 // fragment hands a piece of a message up. The first one counts for the message.
 func (l *loop) fragment(t poller.Token, s *session, f Fragment) {
 	s.spoke = l.wheel.now
-	if f.First && !l.charge(t, s, &l.settings.rates.messages, &s.meter.messages, 1) {
+	if f.First && !l.chargeMessage(t, s) {
 		return
 	}
 	l.tell(t, s, job{kind: jobFragment, op: f.Opcode, payload: f.Payload, first: f.First, last: f.Last})
 }
 
+// hear notes that bytes came, which answer any ping.
+func (s *session) hear(now uint32) {
+	s.heard = now
+	s.flags &^= flagPinged
+}
+
+// chargeMessage is charge for a message.
+func (l *loop) chargeMessage(t poller.Token, s *session) bool {
+	rate := &l.settings.rates.messages
+	return rate.burst == 0 || l.charge(t, s, rate, &l.termsOf(t).messages, 1)
+}
+
 // charge counts what came against a rate. It says whether it is to be delivered.
-func (l *loop) charge(t poller.Token, s *session, b *bucket, level *uint32, n int) bool {
-	if b.burst == 0 || s.phase != phaseOpen {
-		return true
-	}
-	s.meter.leak(&l.settings.rates, l.meterNow())
-	if b.add(level, n) {
+func (l *loop) charge(t poller.Token, s *session, b *bucket, m *meter, n int) bool {
+	if b.burst == 0 || s.phase != phaseOpen || b.add(m, n, l.meterNow()) {
 		return true
 	}
 	if l.settings.rates.policy == RatePause {
@@ -296,7 +315,7 @@ func (l *loop) settle(s *session) {
 		return
 	}
 	x.assembler.Release()
-	if x.head == nil && x.dial == nil && !x.owesPong && !x.rest && x.closure == (Closure{}) {
+	if x.head == nil && x.dial == nil && s.flags&flagStalled == 0 && !x.owesPong && !x.rest && x.closure == (Closure{}) {
 		l.dropRare(s)
 	}
 }
