@@ -14,8 +14,8 @@ import (
 	"testing"
 )
 
-// programs is the directory of the servers that are written in Go.
-var programs string
+// programs is the directory of the servers that are written in Go, and tool is the program wsloop, whose name one of them has too.
+var programs, tool string
 
 func TestMain(m *testing.M) {
 	os.Exit(buildAndRun(m))
@@ -27,10 +27,10 @@ func buildAndRun(m *testing.M) int {
 		panic(err)
 	}
 	defer os.RemoveAll(dir)
-	programs = dir
+	programs, tool = dir, filepath.Join(dir, "tool", "wsloop")
 	for _, build := range []*exec.Cmd{
 		exec.Command("go", "build", "-o", dir, "./servers/..."),
-		exec.Command("go", "build", "-C", "..", "-o", dir, "./cmd/wsloop"),
+		exec.Command("go", "build", "-C", "..", "-o", tool, "./cmd/wsloop"),
 	} {
 		build.Stderr = os.Stderr
 		if err := build.Run(); err != nil {
@@ -40,7 +40,7 @@ func buildAndRun(m *testing.M) int {
 	return m.Run()
 }
 
-// A rival is a server of this directory.
+// A rival is a server of this directory. wsloop is one too, as it does the same.
 type rival struct {
 	name       string
 	raw        bool // echoes bytes, and knows no WebSocket
@@ -60,6 +60,7 @@ var rivals = []rival{
 	{name: "gws", broadcasts: true},
 	{name: "nbio", losesEmpty: true},
 	{name: "nbio-blocking", losesEmpty: true},
+	{name: "wsloop"},
 	{name: "ws", broadcasts: true, command: node},
 	{name: "bun", broadcasts: true, command: bun},
 }
@@ -212,7 +213,7 @@ func makeLoad(t *testing.T, addr string, args ...string) {
 		"load", "-c", "20", "-duration", "300ms", "-warmup", "0s", "-drain", "1m", "-quiet",
 		"-fail", "errors>0", "-fail", "lost>0", "-fail", "received<10",
 	}, args...)
-	if out, err := exec.Command(filepath.Join(programs, "wsloop"), append(args, "ws://"+addr+"/")...).CombinedOutput(); err != nil {
+	if out, err := exec.Command(tool, append(args, "ws://"+addr+"/")...).CombinedOutput(); err != nil {
 		t.Errorf("%q: %v\n%s", args, err, out)
 	}
 }
