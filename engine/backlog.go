@@ -9,9 +9,25 @@ import (
 // itemBytes is what a waiting frame counts beside its bytes, and takes about.
 const itemBytes = 64
 
-// An item is a frame that waits.
+// wire is a frame as it goes out.
+type wire struct {
+	bytes    []byte    // from loop.pool, or of prepared
+	prepared *Prepared // held, if not nil
+}
+
+// free gives the frame's memory back.
+func (w *wire) free(pool *poller.Buffers) {
+	if w.prepared != nil {
+		w.prepared.release()
+	} else {
+		pool.Put(w.bytes)
+	}
+	*w = wire{}
+}
+
+// An item is a frame that waits. It has no bytes once it was dropped.
 type item struct {
-	frame   []byte // from loop.pool; nil once it was dropped
+	wire
 	key     string
 	expires uint32 // the first tick at which it is out of date, if mortal
 	mortal  bool
@@ -111,7 +127,7 @@ func (b *backlog) push(i item) *item {
 		}
 		b.keys[i.key] = len(b.items)
 	}
-	b.bytes += len(i.frame)
+	b.bytes += len(i.wire.bytes)
 	b.frames++
 	if i.fixed {
 		b.fixed += i.cost()
@@ -128,7 +144,7 @@ const minCompact = 32
 func (b *backlog) compact() {
 	kept := b.items[:0]
 	for _, i := range b.items[b.head:] {
-		if i.frame == nil {
+		if i.bytes == nil {
 			continue
 		}
 		if i.key != "" {
@@ -149,10 +165,10 @@ func (b *backlog) latest(key string) *item {
 }
 
 // replace puts a frame in the place of another.
-func (b *backlog) replace(i *item, frame []byte, pool *poller.Buffers) {
-	b.bytes += len(frame) - len(i.frame)
-	pool.Put(i.frame)
-	i.frame = frame
+func (b *backlog) replace(i *item, frame wire, pool *poller.Buffers) {
+	b.bytes += len(frame.bytes) - len(i.bytes)
+	i.free(pool)
+	i.wire = frame
 }
 
 // expire sets how long a frame may wait: its own time to live, or else the policy's.
@@ -168,18 +184,17 @@ func (i *item) expire(now uint32, policy, own time.Duration) {
 func (i *item) expired(now uint32) bool { return i.mortal && int32(i.expires-now) <= 0 }
 
 // cost is what the frame counts against Server.MaxBufferedBytes.
-func (i *item) cost() int { return len(i.frame) + itemBytes }
+func (i *item) cost() int { return len(i.bytes) + itemBytes }
 
 // drop drops one frame.
 func (b *backlog) drop(i *item, pool *poller.Buffers) {
 	b.remove(i)
-	pool.Put(i.frame)
-	i.frame = nil
+	i.free(pool)
 }
 
 // remove takes one frame out of the account.
 func (b *backlog) remove(i *item) {
-	b.bytes -= len(i.frame)
+	b.bytes -= len(i.bytes)
 	b.frames--
 	if i.fixed {
 		b.fixed -= i.cost()
@@ -194,7 +209,7 @@ func (b *backlog) remove(i *item) {
 // limit bytes are left. keep is not dropped.
 func (b *backlog) dropOldest(limit int, keep *item, pool *poller.Buffers) (dropped int) {
 	for i := b.head; i < len(b.items) && b.cost() > limit; i++ {
-		if it := &b.items[i]; it.frame != nil && !it.fixed && it != keep {
+		if it := &b.items[i]; it.bytes != nil && !it.fixed && it != keep {
 			b.drop(it, pool)
 			dropped++
 		}
@@ -210,7 +225,7 @@ func (b *backlog) dropExpired(now uint32, pool *poller.Buffers) (dropped int) {
 	}
 	b.swept = now
 	for i := b.head; i < len(b.items); i++ {
-		if it := &b.items[i]; it.frame != nil && it.expired(now) {
+		if it := &b.items[i]; it.bytes != nil && it.expired(now) {
 			b.drop(it, pool)
 			dropped++
 		}
@@ -221,27 +236,27 @@ func (b *backlog) dropExpired(now uint32, pool *poller.Buffers) (dropped int) {
 
 // skip goes past what was dropped.
 func (b *backlog) skip() {
-	for b.head < len(b.items) && b.items[b.head].frame == nil {
+	for b.head < len(b.items) && b.items[b.head].bytes == nil {
 		b.head++
 	}
 }
 
-// take moves frames of about limit bytes, one at least, to batch. Their buffers go back to the pool when they
+// take moves frames of about limit bytes, one at least, to batch. Their memory is given back when they
 // are written.
-func (b *backlog) take(batch [][]byte, limit int, now uint32, pool *poller.Buffers) (_ [][]byte, size, expired int) {
+func (b *backlog) take(batch []wire, limit int, now uint32, pool *poller.Buffers) (_ []wire, size, expired int) {
 	for size < limit && len(batch) < cap(batch) && b.head < len(b.items) {
 		it := &b.items[b.head]
 		b.head++
 		switch {
-		case it.frame == nil:
+		case it.bytes == nil:
 		case it.expired(now):
 			b.drop(it, pool)
 			expired++
 		default:
 			b.remove(it)
-			batch = append(batch, it.frame)
-			size += len(it.frame)
-			it.frame = nil
+			batch = append(batch, it.wire)
+			size += len(it.bytes)
+			it.wire = wire{}
 		}
 	}
 	return batch, size, expired
@@ -250,7 +265,7 @@ func (b *backlog) take(batch [][]byte, limit int, now uint32, pool *poller.Buffe
 // clear drops everything. It returns how many frames that could have been dropped there were.
 func (b *backlog) clear(pool *poller.Buffers) (dropped int) {
 	for i := b.head; i < len(b.items); i++ {
-		if it := &b.items[i]; it.frame != nil {
+		if it := &b.items[i]; it.bytes != nil {
 			if !it.fixed {
 				dropped++
 			}

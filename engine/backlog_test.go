@@ -40,13 +40,20 @@ type backlogTest struct {
 	model  naive
 	pool   poller.Buffers
 	held   atomic.Int64
+	server Server // whose budget counts prepared messages
 	now    int
 	nextID int
 }
 
-func (bt *backlogTest) frame(size int) []byte {
+// frame makes a frame; every third is of a message that was prepared.
+func (bt *backlogTest) frame(size int) wire {
 	bt.nextID++
-	return binary.BigEndian.AppendUint64(bt.pool.Get(size), uint64(bt.nextID))[:size]
+	if bt.nextID%3 != 0 {
+		return wire{bytes: binary.BigEndian.AppendUint64(bt.pool.Get(size), uint64(bt.nextID))[:size]}
+	}
+	p := &Prepared{server: &bt.server, frame: binary.BigEndian.AppendUint64(make([]byte, 0, size), uint64(bt.nextID))[:size]}
+	p.hold()
+	return wire{bytes: p.frame, prepared: p}
 }
 
 func frameID(frame []byte) int { return int(binary.BigEndian.Uint64(frame)) }
@@ -72,7 +79,7 @@ func (bt *backlogTest) send(size int, key string, ttl int, fixed bool) {
 		if it != nil {
 			bt.Fatalf("key %q found, though nothing waits", key)
 		}
-		it = bt.b.push(item{frame: frame, key: key, fixed: fixed})
+		it = bt.b.push(item{wire: frame, key: key, fixed: fixed})
 		bt.model = append(bt.model, added)
 		if n := len(bt.b.items); n > 2*bt.b.frames+minCompact {
 			bt.Fatalf("%d items for %d frames", n, bt.b.frames)
@@ -119,9 +126,10 @@ func (bt *backlogTest) sweep() {
 }
 
 func (bt *backlogTest) take(limit int) {
-	batch, size, _ := bt.b.take(make([][]byte, 0, 8), limit, uint32(bt.now), &bt.pool)
+	batch, size, _ := bt.b.take(make([]wire, 0, 8), limit, uint32(bt.now), &bt.pool)
 	total := 0
-	for _, frame := range batch {
+	for i := range batch {
+		frame := batch[i].bytes
 		for len(bt.model) > 0 && bt.model[0].expires != 0 && bt.model[0].expires <= bt.now {
 			bt.model = bt.model[1:]
 		}
@@ -133,7 +141,7 @@ func (bt *backlogTest) take(limit int) {
 		}
 		total += len(frame)
 		bt.model = bt.model[1:]
-		bt.pool.Put(frame)
+		batch[i].free(&bt.pool)
 	}
 	if total != size {
 		bt.Fatalf("size %d, want %d", size, total)
@@ -160,7 +168,7 @@ func (bt *backlogTest) check(keys []string) {
 	}
 	for _, key := range keys {
 		it, at := b.latest(key), bt.model.find(key)
-		if (it != nil) != (at >= 0) || it != nil && frameID(it.frame) != bt.model[at].id {
+		if (it != nil) != (at >= 0) || it != nil && frameID(it.bytes) != bt.model[at].id {
 			bt.Fatalf("key %q: %v, want the frame at %d of %v", key, it, at, bt.model)
 		}
 	}
@@ -199,8 +207,9 @@ func TestBacklogAgainstAModel(t *testing.T) {
 				bt.check(keys)
 			}
 			bt.b.clear(&bt.pool)
-			if bt.pool.Empty(); bt.held.Load() != 0 || len(bt.b.keys) != 0 {
-				t.Errorf("%d bytes and %d keys are not given back", bt.held.Load(), len(bt.b.keys))
+			bt.pool.Empty()
+			if pooled, prepared := bt.held.Load(), bt.server.budget.held.Load(); pooled != 0 || prepared != 0 || len(bt.b.keys) != 0 {
+				t.Errorf("%d bytes, %d of prepared messages and %d keys are not given back", pooled, prepared, len(bt.b.keys))
 			}
 		})
 	}

@@ -23,7 +23,7 @@ func (l *loop) sendControl(t poller.Token, op codec.Opcode, payload []byte) erro
 	}
 	start := len(l.outbox.bytes)
 	l.outbox.bytes = appendFrame(l, s, l.outbox.bytes, true, op, payload)
-	l.extend(t, s, start)
+	l.extend(t, s, start, len(l.outbox.bytes))
 	l.mu.Unlock()
 	l.driver.Wake()
 	return nil
@@ -71,12 +71,12 @@ func (l *loop) placeClose(t poller.Token, s *sending, payload []byte) {
 	l.endSending(s)
 	if s.backlog != 0 && !l.backlogs[s.backlog].empty() {
 		frame := appendFrame(l, s, l.pool.Get(codec.MaxHeaderLen+len(payload)), true, codec.OpcodeClose, payload)
-		l.backlogs[s.backlog].push(item{frame: frame, fixed: true})
+		l.backlogs[s.backlog].push(item{wire: wire{bytes: frame}, fixed: true})
 		return
 	}
 	start := len(l.outbox.bytes)
 	l.outbox.bytes = appendFrame(l, s, l.outbox.bytes, true, codec.OpcodeClose, payload)
-	l.extend(t, s, start)
+	l.extend(t, s, start, len(l.outbox.bytes))
 }
 
 // giveUp drops what waits for a connection and sends a Close frame instead. It returns how many messages
@@ -120,7 +120,7 @@ func (l *loop) sendRaw(t poller.Token, b []byte, to sendState) (sent bool) {
 		sent = true
 		start := len(l.outbox.bytes)
 		l.outbox.bytes = append(l.outbox.bytes, b...)
-		l.extend(t, s, start)
+		l.extend(t, s, start, len(l.outbox.bytes))
 		s.state = to
 	}
 	l.mu.Unlock()

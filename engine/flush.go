@@ -141,15 +141,17 @@ func (l *loop) advance(t poller.Token) {
 // writeBatch writes what advance took, and returns what is left of it in the driver's queue.
 func (l *loop) writeBatch(t poller.Token, size int) (pending int) {
 	l.makeSpace(size)
-	l.vec = append(l.vec[:0], l.batch...)
+	l.vec = l.vec[:0]
+	for i := range l.batch {
+		l.vec = append(l.vec, l.batch[i].bytes)
+	}
 	l.driver.Writev(t, l.vec)
 	clear(l.vec)
 	l.noteWrite(l.sessions.At(t.Slot()), size)
 	pending = l.driver.Pending(t)
 	l.mu.Lock()
-	for i, frame := range l.batch {
-		l.pool.Put(frame)
-		l.batch[i] = nil
+	for i := range l.batch {
+		l.batch[i].free(&l.pool)
 	}
 	l.noteQueue(t, uint32(pending))
 	if s := l.sendingOf(t); s != nil && s.backlog != 0 {

@@ -41,7 +41,7 @@ type loop struct {
 
 	flushing   outbox   // being written; changes places with outbox
 	vec        [][]byte // for one Writev
-	batch      [][]byte // frames on their way out of a backlog
+	batch      []wire   // frames on their way out of a backlog
 	ordersNow  []order
 	resumed    []poller.Token // connections whose inbox is to be delivered by the loop
 	resumedNow []poller.Token
@@ -80,7 +80,7 @@ func newLoop(s *Server, driver poller.Loop) *loop {
 		server: s, driver: driver, settings: s.settings, events: *s.events.Load(),
 		random: rand.New(rand.NewPCG(s.settings.seed, uint64(driver.Index()))),
 		rares:  make([]*rare, 1), backlogs: make([]*backlog, 1), inboxes: make([]*inbox, 1),
-		batch: make([][]byte, 0, maxBatch),
+		batch: make([]wire, 0, maxBatch),
 	}
 	l.buffers.Meter, l.pool.Meter = &s.budget.held, &s.budget.held
 	l.buffers.Keep, l.pool.Keep = s.settings.keepBytes, s.settings.keepBytes

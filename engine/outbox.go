@@ -7,18 +7,20 @@ import (
 )
 
 // An outbox gathers what is sent on a loop between two flushes. Frames lie in bytes,
-// in the order of the calls; runs link those of one connection, so that each
+// in the order of the calls, a prepared message once for all; runs link those of one connection, so that each
 // gets one write. It is guarded by loop.mu.
 type outbox struct {
-	bytes   []byte
-	runs    []run
-	entries []entry
-	most    int // of bytes, since the last trim
-	meter   *atomic.Int64
-	metered int // what it was told
+	bytes     []byte
+	runs      []run
+	entries   []entry
+	placed    placements
+	nextPlace int // in placed
+	most      int // of bytes, since the last trim
+	meter     *atomic.Int64
+	metered   int // what it was told
 }
 
-// run is a stretch of outbox.bytes for one connection.
+// run is a stretch of outbox.bytes for one connection. Others may be sent the same.
 type run struct {
 	start, end int
 	next       int32 // index of the connection's next run, or noRun
@@ -55,11 +57,10 @@ func (l *loop) entryOf(t poller.Token, s *sending) *entry {
 	return &l.outbox.entries[s.entry-1]
 }
 
-// extend gives the connection the bytes of the outbox from start on. loop.mu is held.
-func (l *loop) extend(t poller.Token, s *sending, start int) {
+// extend gives the connection the bytes of the outbox from start to end. loop.mu is held.
+func (l *loop) extend(t poller.Token, s *sending, start, end int) {
 	box := &l.outbox
 	box.account()
-	end := len(box.bytes)
 	e := l.entryOf(t, s)
 	e.size += uint32(end - start)
 	if e.last != noRun && box.runs[e.last].end == start {
@@ -82,6 +83,7 @@ const minOutboxBytes = 64 << 10
 func (b *outbox) reset() {
 	b.most = max(b.most, len(b.bytes))
 	b.bytes, b.runs, b.entries = b.bytes[:0], b.runs[:0], b.entries[:0]
+	b.placed, b.nextPlace = placements{}, 0
 	b.account()
 }
 

@@ -58,10 +58,15 @@ func sendFrame[T []byte | string](l *loop, t poller.Token, o *outgoing, payload 
 	l.mu.Lock()
 	sent, err := placeFrame(l, t, o, payload)
 	l.mu.Unlock()
+	l.wakeAfter(err)
+	return sent, err
+}
+
+// wakeAfter wakes the loop if sending, with this error, left it something to do.
+func (l *loop) wakeAfter(err error) {
 	if err == nil || err == ErrTooSlow || err == ErrMemory {
 		l.driver.Wake()
 	}
-	return sent, err
 }
 
 // placeFrame puts a frame into the outbox, or into the backlog if the peer is slow.
@@ -71,23 +76,23 @@ func placeFrame[T []byte | string](l *loop, t poller.Token, o *outgoing, payload
 		return Sent{}, whyNot(s)
 	}
 	n := codec.MaxHeaderLen + len(payload)
-	if s.backlog != 0 || !l.fits(s, n) {
-		return queueFrame(l, t, s, o, payload)
+	if s.backlog != 0 || !l.fits(s, n, n) {
+		return queueFrame(l, t, s, o, nil, payload)
 	}
 	box := &l.outbox
 	start := len(box.bytes)
 	box.bytes = appendFrame(l, s, box.bytes, o.fin, o.op, payload)
-	l.extend(t, s, start)
+	l.extend(t, s, start, len(box.bytes))
 	s.state = o.to
 	return Sent{}, nil
 }
 
-// fits says whether n bytes may go into the outbox. loop.mu is held.
-func (l *loop) fits(s *sending, n int) bool {
-	if waiting := len(l.outbox.bytes); waiting > 0 && waiting+n > l.settings.maxOutbox {
+// fits says whether n bytes for a connection, fresh of which are not there yet, may go into the outbox. loop.mu is held.
+func (l *loop) fits(s *sending, n, fresh int) bool {
+	if waiting := len(l.outbox.bytes); waiting > 0 && waiting+fresh > l.settings.maxOutbox {
 		return false
 	}
-	if !l.server.budget.allows(l.outbox.lacks(n)) {
+	if !l.server.budget.allows(l.outbox.lacks(fresh)) {
 		return false
 	}
 	own := l.committed(s)
@@ -103,8 +108,9 @@ func (l *loop) committed(s *sending) int {
 	return n
 }
 
-// queueFrame puts a frame into the backlog, if its policy finds room for it. loop.mu is held.
-func queueFrame[T []byte | string](l *loop, t poller.Token, s *sending, o *outgoing, payload T) (Sent, error) {
+// queueFrame puts a frame into the backlog, if its policy finds room for it. p, if not nil, is the
+// message that is encoded already. loop.mu is held.
+func queueFrame[T []byte | string](l *loop, t poller.Token, s *sending, o *outgoing, p *Prepared, payload T) (Sent, error) {
 	n := codec.MaxHeaderLen + len(payload)
 	fresh := s.backlog == 0
 	b := l.backlogOf(t, s)
@@ -114,20 +120,30 @@ func queueFrame[T []byte | string](l *loop, t poller.Token, s *sending, o *outgo
 	if policy.Policy == OverflowKeepLatest {
 		old = b.latest(o.delivery.Key)
 	}
-	sent, err := l.makeRoom(t, s, b, o, old, n+itemBytes)
+	lacks := l.pool.Lacks(nil, n)
+	if p != nil {
+		n, lacks = len(p.frame), p.lacks()
+	}
+	sent, err := l.makeRoom(t, s, b, o, old, n+itemBytes, lacks)
 	if err != nil {
 		if fresh {
 			l.dropBacklog(s)
 		}
 		return sent, err
 	}
-	frame := appendFrame(l, s, l.pool.Get(n), o.fin, o.op, payload)
+	frame := wire{prepared: p}
+	if p != nil {
+		frame.bytes = p.frame
+		p.hold()
+	} else {
+		frame.bytes = appendFrame(l, s, l.pool.Get(n), o.fin, o.op, payload)
+	}
 	if old != nil {
 		b.replace(old, frame, &l.pool)
 		l.countDropped(s, &l.server.counters.replaced, 1)
 		sent.Dropped++
 	} else {
-		i := item{frame: frame, fixed: !o.whole()}
+		i := item{wire: frame, fixed: !o.whole()}
 		if policy.Policy == OverflowKeepLatest {
 			i.key = o.delivery.Key
 		}
@@ -142,8 +158,8 @@ func queueFrame[T []byte | string](l *loop, t poller.Token, s *sending, o *outgo
 }
 
 // makeRoom makes room for cost more bytes, or says why there is none. old is the frame that the
-// new one is going to replace. loop.mu is held.
-func (l *loop) makeRoom(t poller.Token, s *sending, b *backlog, o *outgoing, old *item, cost int) (sent Sent, err error) {
+// new one is going to replace, lacks the memory to be allocated. loop.mu is held.
+func (l *loop) makeRoom(t poller.Token, s *sending, b *backlog, o *outgoing, old *item, cost, lacks int) (sent Sent, err error) {
 	counters := &l.server.counters
 	policy := l.server.overflow(s.overflow).Policy
 	limit := l.settings.maxBuffered - l.committed(s) - cost // for what is in the backlog
@@ -163,7 +179,7 @@ func (l *loop) makeRoom(t poller.Token, s *sending, b *backlog, o *outgoing, old
 		counters.bufferFull.Add(1)
 		s.dropped++
 		return sent, ErrBufferFull
-	case !l.server.budget.ask(l.pool.Lacks(nil, cost-itemBytes)):
+	case !l.server.budget.ask(lacks):
 		counters.refusedSends.Add(1)
 		s.dropped++
 		return sent, ErrMemory

@@ -116,7 +116,7 @@ func (r *simRun) wild(c Conn, p *simPeer, op codec.Opcode, payload []byte) {
 	if p.paused {
 		p.early++
 	}
-	switch r.random.IntN(14) {
+	switch r.random.IntN(16) {
 	case 0:
 		panic("a callback panics")
 	case 1:
@@ -146,9 +146,27 @@ func (r *simRun) wild(c Conn, p *simPeer, op codec.Opcode, payload []byte) {
 			break // the model knows by when things have to happen
 		}
 		r.world.Block(time.Duration(r.random.IntN(3000)) * time.Millisecond)
+	case 14, 15:
+		r.share(op, payload)
 	default:
 		_, _ = c.Send(op, payload)
 		_ = c.Ping(nil)
+	}
+}
+
+// share sends what is encoded once to all who do not count what they get.
+func (r *simRun) share(op codec.Opcode, payload []byte) {
+	for range 1 + r.random.IntN(3) {
+		prepared, err := r.server.Prepare(op, payload)
+		if err != nil {
+			r.complain("Prepare: %v", err)
+			return
+		}
+		for _, to := range r.peers {
+			if to.path == "/wild" && to.dial == nil {
+				_, _ = to.conn.SendPrepared(prepared, Delivery{Key: to.path})
+			}
+		}
 	}
 }
 

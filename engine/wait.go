@@ -46,7 +46,7 @@ func (l *loop) roomFor(c Conn, o *outgoing, payloadLen int) (<-chan struct{}, er
 	waiting := l.committed(s)
 	if s.backlog != 0 {
 		waiting += l.backlogs[s.backlog].cost()
-	} else if l.fits(s, n) {
+	} else if l.fits(s, n, n) {
 		return nil, nil
 	}
 	if waiting+n+itemBytes <= l.settings.maxBuffered {

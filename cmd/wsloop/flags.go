@@ -37,7 +37,7 @@ func parseServe(args []string, stderr io.Writer) (*serveConfig, error) {
 		fmt.Fprintf(stderr, "wsloop serve: -mode %q is none of %s\n", config.mode, strings.Join(modeNames, ", "))
 		return nil, errUsage
 	}
-	config.server.Events = events()
+	config.server.Events = events(&config.server)
 	if wrong := config.checkProcs(); wrong != "" {
 		fmt.Fprintln(stderr, "wsloop serve:", wrong)
 		return nil, errUsage

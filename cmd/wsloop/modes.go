@@ -12,14 +12,14 @@ import (
 var modeNames = []string{"echo", "broadcast", "discard"}
 
 // modes are what a server may do with messages.
-var modes = map[string]func() engine.Events{
+var modes = map[string]func(*engine.Server) engine.Events{
 	"echo":      echo,
 	"broadcast": broadcast,
-	"discard":   func() engine.Events { return engine.Events{Plain: page} },
+	"discard":   func(*engine.Server) engine.Events { return engine.Events{Plain: page} },
 }
 
 // echo sends every message back.
-func echo() engine.Events {
+func echo(*engine.Server) engine.Events {
 	return engine.Events{Plain: page, Message: send}
 }
 
@@ -27,7 +27,7 @@ func echo() engine.Events {
 func send(c engine.Conn, op codec.Opcode, payload []byte) { _, _ = c.Send(op, payload) }
 
 // broadcast sends every message to everybody, its sender included.
-func broadcast() engine.Events {
+func broadcast(s *engine.Server) engine.Events {
 	var mu sync.RWMutex
 	all := make(map[engine.Conn]struct{})
 	return engine.Events{
@@ -38,10 +38,14 @@ func broadcast() engine.Events {
 			all[c] = struct{}{}
 		},
 		Message: func(_ engine.Conn, op codec.Opcode, payload []byte) {
+			p, err := s.Prepare(op, payload)
+			if err != nil {
+				return
+			}
 			mu.RLock()
 			defer mu.RUnlock()
 			for c := range all {
-				send(c, op, payload)
+				_, _ = c.SendPrepared(p, engine.Delivery{})
 			}
 		},
 		Close: func(c engine.Conn, _ engine.Closure) {
