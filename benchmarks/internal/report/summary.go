@@ -1,0 +1,119 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/wsloop/wsloop/benchmarks/internal/record"
+)
+
+// used are the runs that some result is of.
+func (r *Report) used() []*record.Run {
+	var all []*record.Run
+	for _, run := range r.runs {
+		if slices.ContainsFunc(r.results, func(one *result) bool { return one.run == run }) {
+			all = append(all, run)
+		}
+	}
+	return all
+}
+
+// runTable tells where the figures come from.
+func runTable(run *record.Run) table {
+	t := table{Title: "run " + plain(run.ID), Head: []string{"", ""}}
+	add := func(name, value string) {
+		if value != "" {
+			t.Rows = append(t.Rows, []string{name, plain(value)})
+		}
+	}
+	commit := run.Commit
+	if run.Modified {
+		commit += ", with changes that are not committed"
+	}
+	add("suite", fmt.Sprintf("%s; %s of %s", run.Suite, plural(run.Rounds, "round"), plural(run.Seconds, "second")))
+	add("began", run.Began.UTC().Format("2006-01-02 15:04 UTC"))
+	add("commit", commit)
+	m := &run.Machine
+	add("machine", fmt.Sprintf("%s, %s, %s", m.CPU, plural(m.Cores, "core"), octets.format(float64(m.MemoryBytes))))
+	add("system", strings.TrimSpace(m.System+", "+m.Kernel))
+	add("Go", m.Go)
+	byRole := func(a, b string) int {
+		x, y := run.Servers[a].Role, run.Servers[b].Role
+		return cmp.Or(cmp.Compare(slices.Index(roles, x), slices.Index(roles, y)), cmp.Compare(a, b))
+	}
+	for _, name := range slices.SortedFunc(maps.Keys(run.Servers), byRole) {
+		add(plain(name), cmp.Or(run.Servers[name].Version, missing))
+	}
+	return t
+}
+
+// plural writes how many of something there are.
+func plural[N int | float64](n N, one string) string {
+	text := strconv.FormatFloat(float64(n), 'g', -1, 64)
+	if n != 1 {
+		one += "s"
+	}
+	return text + " " + one
+}
+
+// promiseTable has a row for each promise.
+func promiseTable(promises []Promise) table {
+	t := table{Title: "promises", Note: verdicts(promises), Head: []string{"", "promise", "bound", "worst", "in cells", "where"}}
+	for i := range promises {
+		p := &promises[i]
+		row := []string{string(p.Status), p.What, p.Bound, missing, p.Where(), ""}
+		if worst := p.Worst(); worst != nil {
+			row[3], row[5] = worst.text(p.unit), describe(worst.Cell)
+			if worst.Note != "" {
+				row[5] += " (" + plain(worst.Note) + ")"
+			}
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return t
+}
+
+// verdicts counts the promises by what became of them.
+func verdicts(promises []Promise) string {
+	n := make(map[Status]int)
+	for _, p := range promises {
+		n[p.Status]++
+	}
+	var parts []string
+	for _, s := range []Status{Holds, Partly, Broken, NoRoom, NotMeasured} {
+		if n[s] > 0 {
+			parts = append(parts, fmt.Sprintf("%s: %d", s, n[s]))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// brokenTable names each cell in which a promise does not hold.
+func brokenTable(promises []Promise) table {
+	t := table{Title: "where promises do not hold", Head: []string{"promise", "bound", "value", "where", "beside"}}
+	for i := range promises {
+		p := &promises[i]
+		for j := range p.Findings {
+			if f := &p.Findings[j]; f.Status == Broken {
+				t.Rows = append(t.Rows, []string{p.What, p.Bound, f.text(p.unit), describe(f.Cell), plain(f.Note)})
+			}
+		}
+	}
+	return t
+}
+
+// failureTable names the servers that gave no figures, and how often.
+func (r *Report) failureTable() table {
+	t := table{Title: "failed", Head: []string{"server", "where", "times", "why"}}
+	for _, one := range r.results {
+		for _, f := range one.failures {
+			reason, _, _ := strings.Cut(f.reason, "\n")
+			t.Rows = append(t.Rows, []string{plain(f.server), one.title(), whole(float64(f.times)), plain(reason)})
+		}
+	}
+	return t
+}
