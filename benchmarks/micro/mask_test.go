@@ -43,7 +43,7 @@ func TestMaskers(t *testing.T) {
 					}
 					m.mask(buf[start:start+n], key)
 					if !bytes.Equal(buf, want) {
-						t.Fatalf("%d bytes at %d: got % x, want % x", n, start, buf, want)
+						t.Fatalf("%d bytes at %d: got % x, want % x", n, start, buf[:start+n+1], want[:start+n+1])
 					}
 				}
 			}

@@ -2,7 +2,7 @@ package micro
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -53,6 +53,8 @@ func Allocs(ctx context.Context, dir, load string, messages int) ([]record.Sampl
 	return []record.Sample{sample(allocsCell, "wsloop", 1, values)}, nil
 }
 
+var errNoMessage = errors.New("micro: load was made, and no message echoed")
+
 // A counter says what has been counted since the server began.
 type counter interface{ count() (counts, error) }
 
@@ -64,6 +66,9 @@ func halves(ctx context.Context, c counter, load func(context.Context, time.Dura
 	before, err := c.count()
 	if err != nil {
 		return nil, err
+	}
+	if before.Messages == 0 {
+		return nil, errNoMessage
 	}
 	perSecond := float64(before.Messages) / leastLoad.Seconds()
 	half := uint64(messages+1) / 2
@@ -88,7 +93,7 @@ func halves(ctx context.Context, c counter, load func(context.Context, time.Dura
 // loadUntil makes load until the server has echoed so many messages, now being what it has counted.
 func loadUntil(ctx context.Context, c counter, load func(context.Context, time.Duration) error, now counts, messages uint64, perSecond float64) (counts, error) {
 	for now.Messages < messages {
-		seconds := longer * float64(messages-now.Messages) / max(1, perSecond)
+		seconds := longer * float64(messages-now.Messages) / perSecond
 		if err := load(ctx, max(leastLoad, time.Duration(seconds*float64(time.Second)))); err != nil {
 			return counts{}, err
 		}
@@ -97,7 +102,7 @@ func loadUntil(ctx context.Context, c counter, load func(context.Context, time.D
 			return counts{}, err
 		}
 		if next.Messages == now.Messages {
-			return counts{}, fmt.Errorf("micro: no message in %v of load", leastLoad)
+			return counts{}, errNoMessage
 		}
 		now = next
 	}

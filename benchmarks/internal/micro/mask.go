@@ -13,8 +13,13 @@ import (
 // Mask measures masking in place, ours and that of the Go libraries, and memmove. It returns one sample for each library, length
 // and round, with record.BytesPerS.
 func Mask(ctx context.Context, dir string, rounds int) ([]record.Sample, error) {
+	return masks(ctx, dir, "^BenchmarkMask$", rounds)
+}
+
+// masks is Mask for the lengths and libraries that match pattern.
+func masks(ctx context.Context, dir, pattern string, rounds int) ([]record.Sample, error) {
 	var samples []record.Sample
-	err := benchmark(ctx, dir, "^BenchmarkMask$", rounds, func(round int, text []byte) error {
+	err := benchmark(ctx, dir, pattern, rounds, func(round int, text []byte) error {
 		s, err := maskSamples(text, round)
 		samples = append(samples, s...)
 		return err
