@@ -1,0 +1,120 @@
+package contender
+
+import (
+	"context"
+	"path/filepath"
+	"strconv"
+
+	"github.com/wsloop/wsloop/benchmarks/internal/record"
+)
+
+// Names of servers that others refer to.
+const (
+	Limit   = "c"       // the plain echo in C
+	Ours    = "wsloop"  // of the checkout
+	Before  = "before"  // wsloop of another revision
+	Ceiling = "gorilla" // half of whose throughput is the rate at which latencies are measured
+)
+
+// A Server is ready to be started, unless Err says why not.
+type Server struct {
+	Name    string
+	Role    record.Role
+	Version string // of the library or program, as "gws v1.9.1"
+	Raw     bool   // echoes bytes, and knows no WebSocket
+	Err     error
+
+	command   []string
+	broadcast []string // flags that make it send each message to all; none if it cannot
+	inGo      bool
+}
+
+// Broadcasts says whether the server can send each message to all.
+func (s Server) Broadcasts() bool { return len(s.broadcast) > 0 }
+
+// Command is how to start the server as an echo, or to send each message to all.
+func (s Server) Command(broadcast bool) []string {
+	command := append([]string(nil), s.command...)
+	if broadcast {
+		command = append(command, s.broadcast...)
+	}
+	return command
+}
+
+// Env is what the server needs in its environment to use as many processors.
+func (s Server) Env(cores int) []string {
+	if !s.inGo {
+		return nil
+	}
+	return []string{"GOMAXPROCS=" + strconv.Itoa(cores)}
+}
+
+// Workshop is where programs are built.
+type Workshop struct {
+	Root string // of the checkout
+	Work string // a directory for what is built, the caller's to remove
+}
+
+// benchmarks is the directory of their module.
+func (w Workshop) benchmarks(elem ...string) string {
+	return filepath.Join(append([]string{w.Root, "benchmarks"}, elem...)...)
+}
+
+// kind is a server and how it comes to be.
+type kind struct {
+	name       string
+	role       record.Role
+	raw        bool
+	broadcasts bool
+	library    string // module path or npm package
+	make       func(ctx context.Context, w Workshop, k kind) Server
+}
+
+// kinds are in the order in which they take turns.
+var kinds = []kind{
+	{name: Limit, role: record.Limit, raw: true, make: inC},
+	{name: Ours, role: record.Ours, broadcasts: true, make: ours},
+	{name: "gws", role: record.GoRival, broadcasts: true, library: "github.com/lxzan/gws", make: inGo},
+	{name: "gobwas", role: record.GoRival, library: "github.com/gobwas/ws", make: inGo},
+	{name: "gobwas-epoll", role: record.GoRival, library: "github.com/gobwas/ws", make: inGo},
+	{name: Ceiling, role: record.GoRival, broadcasts: true, library: "github.com/gorilla/websocket", make: inGo},
+	{name: "coder", role: record.GoRival, library: "github.com/coder/websocket", make: inGo},
+	{name: "fasthttp", role: record.GoRival, library: "github.com/fasthttp/websocket", make: inGo},
+	{name: "greatws", role: record.GoRival, library: "github.com/antlabs/greatws", make: inGo},
+	{name: "nbio", role: record.GoRival, library: "github.com/lesismal/nbio", make: inGo},
+	{name: "nbio-blocking", role: record.GoRival, library: "github.com/lesismal/nbio", make: inGo},
+	{name: "gnet", role: record.Reference, raw: true, library: "github.com/panjf2000/gnet/v2", make: inGo},
+	{name: "ws", role: record.Rival, broadcasts: true, library: "ws", make: node},
+	{name: "bun", role: record.Rival, broadcasts: true, library: "bun", make: bun},
+}
+
+// Names lists the servers, in the order in which they take turns.
+func Names() []string {
+	var names []string
+	for _, k := range kinds {
+		names = append(names, k.name)
+	}
+	return names
+}
+
+// Prepare builds the servers of these names, in the order of Names. It calls say before each that may take a while.
+func Prepare(ctx context.Context, w Workshop, names []string, say func(format string, args ...any)) []Server {
+	wanted := make(map[string]bool)
+	for _, name := range names {
+		wanted[name] = true
+	}
+	var servers []Server
+	for _, k := range kinds {
+		if !wanted[k.name] {
+			continue
+		}
+		say("preparing %s", k.name)
+		s := k.make(ctx, w, k)
+		s.Name, s.Role, s.Raw = k.name, k.role, k.raw
+		if k.broadcasts && len(s.broadcast) == 0 {
+			s.broadcast = []string{"-broadcast"}
+		}
+		servers = append(servers, s)
+	}
+	return servers
+}

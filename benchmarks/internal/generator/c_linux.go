@@ -1,0 +1,124 @@
+package generator
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/wsloop/wsloop/benchmarks/internal/program"
+)
+
+// C is the generator in C.
+type C struct {
+	Program string
+	CPUs    []int // that it runs on
+}
+
+// Loop says what the generator does; it has a closed loop for each mode.
+type Loop struct {
+	Mode        string // of load: raw, ws, broadcast, connect, connect-raw
+	Connections int
+	Outstanding int // 0 where connections come and go
+	Bytes       int
+	Text        bool
+	Seconds     float64
+	Warmup      float64 // seconds
+}
+
+// args are the flags for load.
+func (l Loop) args() []string {
+	args := []string{
+		"-m", l.Mode, "-c", strconv.Itoa(l.Connections), "-b", strconv.Itoa(l.Bytes),
+		"-t", decimal(l.Seconds), "-w", decimal(l.Warmup),
+	}
+	if l.Outstanding > 0 {
+		args = append(args, "-o", strconv.Itoa(l.Outstanding))
+	}
+	if l.Text {
+		args = append(args, "-T")
+	}
+	return args
+}
+
+func decimal(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
+
+// Run measures a server, and returns the numbers that the generator prints, by their names there.
+func (c C) Run(ctx context.Context, port, pid int, l Loop) (map[string]float64, error) {
+	command := append([]string{c.Program, "-p", strconv.Itoa(port), "-P", strconv.Itoa(pid)}, l.args()...)
+	p, err := program.Start(program.Spec{Command: command, CPUs: c.CPUs})
+	if err != nil {
+		return nil, err
+	}
+	defer p.End()
+	if err := p.Wait(ctx); err != nil {
+		return nil, err
+	}
+	line, err := p.Said.Line(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("generator: no result: %w", err)
+	}
+	return parse(line)
+}
+
+// parse reads a line of key=value and leaves out what is no number.
+func parse(line string) (map[string]float64, error) {
+	values := make(map[string]float64)
+	for _, field := range strings.Fields(line) {
+		key, value, found := strings.Cut(field, "=")
+		if !found {
+			return nil, fmt.Errorf("generator: not a result: %q", line)
+		}
+		// NaN and infinities are no results, and there is no JSON for them.
+		if v, err := strconv.ParseFloat(value, 64); err == nil && !math.IsNaN(v) && !math.IsInf(v, 0) {
+			values[key] = v
+		}
+	}
+	return values, nil
+}
+
+// A Holder holds connections that do nothing until they are told to.
+type Holder struct {
+	p           *program.Program
+	connections int
+}
+
+// Hold opens connections and returns when all are open. Whoever calls it has to End them.
+func (c C) Hold(ctx context.Context, port int, mode string, connections, bytes int) (*Holder, error) {
+	p, err := program.Start(program.Spec{Command: []string{
+		c.Program, "-p", strconv.Itoa(port), "-m", mode, "-i",
+		"-c", strconv.Itoa(connections), "-b", strconv.Itoa(bytes),
+	}, CPUs: c.CPUs})
+	if err != nil {
+		return nil, err
+	}
+	h := &Holder{p, connections}
+	if err := h.expect(ctx, "open"); err != nil {
+		h.End()
+		return nil, err
+	}
+	return h, nil
+}
+
+// Echo echoes one message on each connection, one after the other.
+func (h *Holder) Echo(ctx context.Context) error {
+	if _, err := h.p.Stdin.Write([]byte("echo\n")); err != nil {
+		return fmt.Errorf("generator: %w", err)
+	}
+	return h.expect(ctx, "echoed")
+}
+
+func (h *Holder) expect(ctx context.Context, word string) error {
+	line, err := h.p.Said.Line(ctx)
+	if err != nil {
+		return fmt.Errorf("generator: it did not say %q: %w", word, err)
+	}
+	if want := fmt.Sprintf("%s %d", word, h.connections); line != want {
+		return fmt.Errorf("generator: it said %q, expected %q", line, want)
+	}
+	return nil
+}
+
+// End closes the connections.
+func (h *Holder) End() { h.p.End() }

@@ -1,0 +1,2 @@
+// Package machine tells what the benchmarks run on, and who uses it. Only Linux says all that is asked here.
+package machine

@@ -1,0 +1,2 @@
+// Package program runs the programs of a measurement, each on processors of its own.
+package program
