@@ -29,7 +29,7 @@ func (a *axis) place(v float64) float64 {
 // linear is an axis from 0 to at least greatest.
 func linear(greatest float64, u unit) axis {
 	const most = 4 // ticks above 0
-	step := round125(max(greatest, 1e-9)/most, math.Ceil)
+	step := roundUp(max(greatest, 1e-9) / most)
 	a := axis{high: math.Ceil(greatest/step-1e-9) * step}
 	if greatest <= 0 {
 		a.high = step * most
@@ -41,20 +41,27 @@ func linear(greatest float64, u unit) axis {
 	return a
 }
 
-// logarithmic is an axis over the values from least to greatest, which are above 0. Its ticks are at 1, 2 and 5 times powers
-// of ten, or at fewer where these would be many.
+// logarithmic is an axis over the values from least to greatest, which are above 0, with some room at both ends. It has
+// more ticks in each power of ten the fewer of these it covers.
 func logarithmic(least, greatest float64, u unit) axis {
-	a := axis{logarithmic: true, low: round125(least, math.Floor), high: round125(greatest, math.Ceil)}
-	if a.high <= a.low {
-		a.high = a.low * 10
+	const room, span = 1.08, 1.5 // within the span there is always a tick
+	if greatest < span*least {
+		middle := math.Sqrt(least * greatest)
+		least, greatest = middle/math.Sqrt(span), middle*math.Sqrt(span)
 	}
-	steps := []float64{1, 2, 5}
-	if math.Log10(a.high/a.low) > 2.1 {
-		steps = steps[:1]
+	a := axis{logarithmic: true, low: least / room, high: greatest * room}
+	steps := []float64{1, 1.2, 1.5, 2, 3, 4, 5, 7}
+	switch n := math.Log10(a.high / a.low); {
+	case n > 2.1:
+		steps = []float64{1}
+	case n > 1:
+		steps = []float64{1, 2, 5}
+	case n > 0.5:
+		steps = []float64{1, 1.5, 2, 3, 5}
 	}
 	for power := math.Floor(math.Log10(a.low)); power <= math.Ceil(math.Log10(a.high)); power++ {
 		for _, step := range steps {
-			if v := step * math.Pow(10, power); v >= a.low*0.9999 && v <= a.high*1.0001 {
+			if v := step * math.Pow(10, power); v >= a.low && v <= a.high {
 				a.ticks = append(a.ticks, tick{v, u.tick(v)})
 			}
 		}
@@ -62,26 +69,18 @@ func logarithmic(least, greatest float64, u unit) axis {
 	return a
 }
 
-// round125 rounds v to 1, 2 or 5 times a power of ten: to the nearest above for math.Ceil, below for math.Floor.
-func round125(v float64, up func(float64) float64) float64 {
+// roundUp rounds v to the next of 1, 2 and 5 times a power of ten.
+func roundUp(v float64) float64 {
 	power := math.Pow(10, math.Floor(math.Log10(v)))
-	steps := []float64{1, 2, 5, 10}
-	if up(0.5) == 1 {
-		for _, step := range steps {
-			if step*power >= v*0.9999 {
-				return step * power
-			}
+	for _, step := range []float64{1, 2, 5} {
+		if step*power >= v*0.9999 {
+			return step * power
 		}
 	}
-	for i := len(steps) - 1; i > 0; i-- {
-		if steps[i]*power <= v*1.0001 {
-			return steps[i] * power
-		}
-	}
-	return power
+	return 10 * power
 }
 
-// tick writes a value as format does, without zeros at its end.
+// tick writes a value as format does, without what is zero behind the point.
 func (u unit) tick(v float64) string {
 	number, rest, _ := strings.Cut(u.format(v), " ")
 	if strings.Contains(number, ".") {

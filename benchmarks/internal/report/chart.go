@@ -119,7 +119,7 @@ func (m *mark) draw(b *strings.Builder, c *chart, y float64) {
 func shape(class string, x, y float64) string {
 	d := ""
 	switch class {
-	case "ours", "third": // a diamond
+	case "ours", "before", "third": // a diamond
 		d = fmt.Sprintf("M%.1f %.1fl5 5l-5 5l-5 -5z", x, y-5)
 	case "native", "second": // a square
 		d = fmt.Sprintf("M%.1f %.1fh7v7h-7z", x-3.5, y-3.5)

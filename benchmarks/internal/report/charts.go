@@ -14,7 +14,7 @@ var classes = map[record.Role]string{
 }
 
 // roleKeys explain them.
-var roleKeys = []key{{"ours", "wsloop"}, {"go", "in Go"}, {"native", "not in Go"}, {"reference", "TCP only, in Go"}}
+var roleKeys = []key{{"ours", "wsloop"}, {"before", "another wsloop"}, {"go", "in Go"}, {"native", "not in Go"}, {"reference", "TCP only, in Go"}}
 
 // value finds what a chart shows of a server in a cell.
 type value func(r *result, server string) Spread
@@ -30,7 +30,7 @@ func multiple(m metric, other func(r *result) string) value {
 
 // overview has a row for each cell, and a mark for each server in it. It is nil if there is nothing to show.
 func overview(name, note string, results []*result, of value) *chart {
-	c := &chart{Name: name, Note: note, axisOf: "multiple, on a logarithmic scale", line: 1, names: 138}
+	c := &chart{Name: name, Note: note, axisOf: "multiple, on a logarithmic scale", line: 1}
 	roles := make(map[string]bool)
 	for _, one := range results {
 		line := row{name: short(one.cell), text: times.median(of(one, one.first(record.Ours)))}
@@ -60,7 +60,7 @@ func overview(name, note string, results []*result, of value) *chart {
 
 // bars has a row for each server of a cell. It is nil if there is nothing to show.
 func bars(name, axisOf string, r *result, u unit, line float64, of value) *chart {
-	c := &chart{Name: name, Note: r.roundsText(), axisOf: axisOf, line: line, bars: true, names: 96}
+	c := &chart{Name: name, Note: r.roundsText(), axisOf: axisOf, line: line, bars: true}
 	most := 0.0
 	for _, server := range r.servers() {
 		s := of(r, server)
@@ -81,7 +81,7 @@ func bars(name, axisOf string, r *result, u unit, line float64, of value) *chart
 
 // dots has a row for each server of a cell, with several of its values on a logarithmic scale. It is nil if there is nothing to show.
 func dots(name, axisOf string, r *result, metrics []metric, names []string) *chart {
-	c := &chart{Name: name, Note: r.roundsText(), axisOf: axisOf, names: 96}
+	c := &chart{Name: name, Note: r.roundsText(), axisOf: axisOf}
 	kinds := []string{"first", "second", "third"}
 	for _, server := range r.servers() {
 		line := row{name: server, class: classes[r.role(server)]}
@@ -127,6 +127,7 @@ func (c *chart) finish() {
 	for i := range c.rows {
 		r := &c.rows[i]
 		r.name = plain(r.name)
+		c.names = max(c.names, int(labelWidth(r.name))+10)
 		for j := range r.marks {
 			r.marks[j].title = plain(r.marks[j].title)
 		}

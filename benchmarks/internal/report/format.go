@@ -34,7 +34,7 @@ func (u unit) format(v float64) string {
 		if math.Abs(v) < 9999.5 {
 			return strconv.FormatFloat(v, 'f', 0, 64) + " B"
 		}
-		return scaled(v, 1024, "B", "KiB", "MiB", "GiB")
+		return scaled(v, 1000, "B", "kB", "MB", "GB", "TB")
 	case rate:
 		return strings.TrimSuffix(scaled(v, 1000, "", "k", "M", "G"), " ")
 	case byteRate:
@@ -44,8 +44,8 @@ func (u unit) format(v float64) string {
 	case count:
 		return whole(v)
 	}
-	if v != 0 && math.Abs(v) < 0.005 {
-		return strconv.FormatFloat(v, 'g', 1, 64)
+	if a := math.Abs(v); a >= 1e-9 && a < 0.005 {
+		return strconv.FormatFloat(v, 'f', 1-int(math.Floor(math.Log10(a)+1)), 64) // one digit that is not 0
 	}
 	return digits(v)
 }
@@ -115,7 +115,7 @@ func size(bytes int) string {
 	switch {
 	case bytes >= 1<<20 && bytes%(1<<20) == 0:
 		return whole(float64(bytes>>20)) + " MiB"
-	case bytes > 1<<10 && bytes%(1<<10) == 0:
+	case bytes >= 1<<10 && bytes%(1<<10) == 0:
 		return whole(float64(bytes>>10)) + " KiB"
 	}
 	return whole(float64(bytes)) + " B"

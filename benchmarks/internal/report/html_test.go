@@ -67,3 +67,27 @@ func TestPage(t *testing.T) {
 		t.Error("a number is none")
 	}
 }
+
+func TestPageEscapes(t *testing.T) {
+	const hostile = "</style><script>alert(1)</script>&'\"\x00\x1b"
+	text := strings.NewReplacer("%", `<\/style><script>alert(1)<\/script>&'\"\u0000\u001b`)
+	r, err := Read(strings.NewReader(text.Replace(`{"kind":"run","schema":1,"id":"%","suite":"%","commit":"%","modified":true,"machine":{"cpu":"%"},"servers":{"%":{"role":"ours","version":"%"},"c":{"role":"limit"}}}
+{"kind":"sample","run":"%","cell":{"scenario":"echo","connections":1},"server":"%","round":1,"attempt":1,"kept":true,"values":{"cpu_ns":5,"per_s":5}}
+{"kind":"sample","run":"%","cell":{"scenario":"echo","connections":1},"server":"c","round":1,"attempt":1,"kept":true,"values":{"cpu_ns":5,"per_s":5}}
+{"kind":"sample","run":"%","cell":{"scenario":"echo","connections":1},"server":"%","round":2,"attempt":1,"kept":true,"error":"%"}
+{"kind":"sample","run":"%","cell":{"scenario":"churn","connections":100},"server":"%","round":2,"attempt":1,"kept":true,"error":"%"}
+`)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.runs[0].ID != hostile {
+		t.Fatalf("%q", r.runs[0].ID)
+	}
+	page := written(t, func(w *strings.Builder) error { return r.HTML(w) })
+	if elements := parse(t, page); elements["script"] != 0 || elements["style"] != 1 || elements["figure"] != 3 {
+		t.Errorf("%v", elements)
+	}
+	if !strings.Contains(page, "&lt;script&gt;") || !strings.Contains(page, "changes that are not committed") {
+		t.Error("what was read is not on the page")
+	}
+}

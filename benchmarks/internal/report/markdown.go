@@ -119,9 +119,7 @@ func (m *matrix) table(r *Report, title string) table {
 			}
 		}
 	}
-	if len(results) > 0 {
-		slices.SortStableFunc(servers, func(a, b string) int { return rank(results, a) - rank(results, b) })
-	}
+	slices.SortStableFunc(servers, func(a, b string) int { return rank(results, a) - rank(results, b) })
 	t.Note = fmt.Sprintf("%s, %d noisy", plural(rounds, "round"), noisy)
 	for _, server := range servers {
 		t.Head = append(t.Head, plain(server))
@@ -142,14 +140,15 @@ func (m *matrix) table(r *Report, title string) table {
 	return t
 }
 
-// rank is the place of a server's role in the first result that has it.
+// rank is the place of a server's role, of which it has one in each run, but perhaps not the same.
 func rank(results []*result, server string) int {
+	least := len(roles)
 	for _, one := range results {
 		if s, found := one.run.Servers[server]; found {
-			return slices.Index(roles, s.Role)
+			least = min(least, slices.Index(roles, s.Role))
 		}
 	}
-	return len(roles)
+	return least
 }
 
 // ofLimitText writes the multiple of the limit, of ours with its extremes; of the limit itself, the value.

@@ -18,15 +18,14 @@ func own(m metric) measure {
 // ofLimit relates ours to the limit.
 func ofLimit(m metric) measure {
 	return func(_ *Report, r *result) (Spread, string) {
-		limit := r.first(record.Limit)
-		return r.related(m, r.first(record.Ours), limit, limit)
+		return r.related(m, r.first(record.Ours), r.first(record.Limit), "")
 	}
 }
 
 // ofServer relates ours to a server by its name.
 func ofServer(m metric, server string) measure {
 	return func(_ *Report, r *result) (Spread, string) {
-		return r.related(m, r.first(record.Ours), server, server)
+		return r.related(m, r.first(record.Ours), server, "")
 	}
 }
 

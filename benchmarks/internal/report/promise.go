@@ -21,7 +21,7 @@ const (
 // Promise is a target, and what was found about it.
 type Promise struct {
 	What     string
-	Bound    string // such as "at most 1.05 of the C echo"
+	Bound    string // such as "at most 1.05 × the C echo"
 	Reason   string // for the bound
 	Status   Status
 	Findings []Finding // one for each cell that it is about
@@ -71,9 +71,9 @@ func (t *target) about(c record.Cell) bool {
 
 // limit writes the bound.
 func (t *target) limit() string {
-	text := string(t.relation) + " " + t.unit.format(t.bound)
+	text := string(t.relation) + " " + t.unit.tick(t.bound)
 	if t.of != "" {
-		text += " " + t.of
+		text += " × " + t.of
 	}
 	return text
 }
@@ -94,7 +94,7 @@ func (t *target) find(r *Report, in *result) Finding {
 	case t.room != nil:
 		if most, who := t.room(r, in); most.N > 0 && !t.holds(most.Median) {
 			f.Status = NoRoom
-			f.Note += fmt.Sprintf("; %s itself %s", who, t.unit.format(most.Median))
+			f.Note += fmt.Sprintf("; %s itself has %s", who, t.unit.format(most.Median))
 		}
 	}
 	return f
@@ -172,7 +172,7 @@ func (p *Promise) Where() string {
 	return text
 }
 
-// Text writes the value with its extremes, its unit and its note.
+// text writes the value with its extremes.
 func (f *Finding) text(u unit) string {
 	if f.Value.N == 0 {
 		return missing

@@ -32,48 +32,48 @@ const (
 // tests: that a broadcast is encoded once and not copied for each receiver.
 var targets = []target{
 	{
-		what: "CPU per echoed message, up to 1 KiB, one in flight", of: "of the C echo", relation: atMost, bound: 1.05,
+		what: "CPU per echoed message, up to 1 KiB, one in flight", of: "the C echo", relation: atMost, bound: 1.05,
 		reason:   "both do the same system calls; parsing a header and unmasking are all that may be added",
 		scenario: record.Echo, in: func(c record.Cell) bool { return c.Bytes <= 1<<10 && c.Outstanding <= 1 }, measure: ofLimit(cpu),
 	},
 	{
-		what: "CPU per echoed message, up to 1 KiB, sixteen in flight", of: "of the C echo", relation: atMost, bound: 1.15,
+		what: "CPU per echoed message, up to 1 KiB, sixteen in flight", of: "the C echo", relation: atMost, bound: 1.15,
 		reason:   "sixteen messages share the system calls, so that what each costs by itself weighs more",
 		scenario: record.Echo, in: func(c record.Cell) bool { return c.Bytes <= 1<<10 && c.Outstanding > 1 }, measure: ofLimit(cpu),
 	},
 	{
-		what: "CPU per echoed message of 16 KiB", of: "of the C echo", relation: atMost, bound: 1.2,
+		what: "CPU per echoed message of 16 KiB", of: "the C echo", relation: atMost, bound: 1.2,
 		reason:   "unmasking and one copy touch each byte, which the C echo never does",
 		scenario: record.Echo, in: func(c record.Cell) bool { return c.Bytes > 1<<10 && c.Bytes <= 1<<14 }, measure: ofLimit(cpu),
 	},
 	{
-		what: "CPU per echoed message of 1 MiB", of: "of the C echo", relation: atMost, bound: 1.3,
+		what: "CPU per echoed message of 1 MiB", of: "the C echo", relation: atMost, bound: 1.3,
 		reason:   "the same, and a message is more than the nearest caches hold",
 		scenario: record.Echo, in: long, measure: ofLimit(cpu),
 	},
 	{
-		what: "CPU per echoed message of 1 MiB, beside the best rival", of: "of the best rival", relation: below, bound: 1,
+		what: "CPU per echoed message of 1 MiB, beside the best rival", of: "the best rival", relation: below, bound: 1,
 		reason: "ahead of every rival", scenario: record.Echo, in: long, measure: ofBest(cpu, record.GoRival, record.Rival),
 	},
 	{
-		what: "throughput at 1 MiB, beside the best rival", of: "of the best rival", relation: above, bound: 1,
+		what: "throughput at 1 MiB, beside the best rival", of: "the best rival", relation: above, bound: 1,
 		reason: "ahead of every rival", scenario: record.Echo, in: long, measure: ofBest(perSecond, record.GoRival, record.Rival),
 	},
 	{
-		what: "throughput, beside the best rival in Go", of: "of the best Go rival", relation: atLeast, bound: 1.2,
+		what: "throughput, beside the best rival in Go", of: "the best Go rival", relation: atLeast, bound: 1.2,
 		reason:   "wherever the C echo itself is as far ahead: elsewhere the client or the kernel is the limit",
 		scenario: record.Echo, measure: ofBest(perSecond, record.GoRival), room: limitOfBest(perSecond, record.GoRival),
 	},
 	{
-		what: "throughput, beside Bun", of: "of Bun", relation: above, bound: 1,
+		what: "throughput, beside Bun", of: "Bun", relation: above, bound: 1,
 		reason: "ahead in every cell", scenario: record.Echo, measure: ofServer(perSecond, "bun"),
 	},
 	{
-		what: "p99 at half of gorilla's ceiling", of: "of the best rival", relation: atMost, bound: 1,
+		what: "p99 at half of gorilla's ceiling", of: "the best rival", relation: atMost, bound: 1,
 		reason: "no worse than any rival", scenario: record.Latency, measure: ofBest(p99, record.GoRival, record.Rival),
 	},
 	{
-		what: "p99.9 at half of gorilla's ceiling", of: "of the best rival", relation: atMost, bound: 1,
+		what: "p99.9 at half of gorilla's ceiling", of: "the best rival", relation: atMost, bound: 1,
 		reason: "no worse than any rival", scenario: record.Latency, measure: ofBest(p999, record.GoRival, record.Rival),
 	},
 	{
@@ -90,29 +90,29 @@ var targets = []target{
 		scenario: record.Collect, in: func(c record.Cell) bool { return c.Connections >= 1_000_000 }, measure: own(cycleTime),
 	},
 	{
-		what: "CPU per connection that comes, echoes and goes", of: "of accept, echo and close in C", relation: atMost, bound: 1.3,
+		what: "CPU per connection that comes, echoes and goes", of: "accept, echo and close in C", relation: atMost, bound: 1.3,
 		reason: "the request is read, checked and answered, in two more system calls", scenario: record.Churn, measure: ofLimit(cpu),
 	},
 	{
-		what: "CPU per connection that comes, echoes and goes, beside the best rival", of: "of the best rival", relation: below, bound: 1,
+		what: "CPU per connection that comes, echoes and goes, beside the best rival", of: "the best rival", relation: below, bound: 1,
 		reason: "ahead of every rival", scenario: record.Churn, measure: ofBest(cpu, record.GoRival, record.Rival),
 	},
 	{
-		what: "broadcast deliveries per second", of: "of the best rival", relation: atLeast, bound: 1.5,
+		what: "broadcast deliveries per second", of: "the best rival", relation: atLeast, bound: 1.5,
 		reason: "a broadcast is encoded once and copied for nobody", scenario: record.Broadcast, measure: ofBest(perSecond, record.GoRival, record.Rival),
 	},
 	{
-		what: "growth of CPU per message from 1,000 to 10,000 connections", of: "of the growth of the C echo", relation: atMost, bound: 1.15,
+		what: "growth of CPU per message from 1,000 to 10,000 connections", of: "the growth of the C echo", relation: atMost, bound: 1.15,
 		reason:   "what the caches lose on sockets the C echo loses too",
 		scenario: record.Echo, in: func(c record.Cell) bool { return c == cellOf(10_000, 1, 125) }, measure: growth,
 	},
 	{
-		what: "mask, from 4 KiB up", of: "of memmove's bandwidth", relation: atLeast, bound: 0.9,
+		what: "mask, from 4 KiB up", of: "memmove's bandwidth", relation: atLeast, bound: 0.9,
 		reason:   "the memory is the limit, not the XOR",
 		scenario: record.Mask, in: func(c record.Cell) bool { return c.Bytes >= 4<<10 }, measure: ofLimit(bandwidth),
 	},
 	{
-		what: "mask, beside the best library in Go", of: "of its bandwidth", relation: above, bound: 1,
+		what: "mask, beside the best library in Go", of: "the best library's bandwidth", relation: above, bound: 1,
 		reason: "ahead of every Go library", scenario: record.Mask, in: comparedMask, measure: ofBest(bandwidth, record.GoRival),
 	},
 	{
