@@ -8,7 +8,7 @@ SEEDS ?= 10000
 CROSS = linux/arm64 linux/386 linux/s390x darwin/amd64 darwin/arm64 freebsd/amd64 freebsd/arm64 windows/amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help fmt lint test race cover purego wsdebug cross fuzz sim mutants rivals interop browser bench bench-idle bench-slow bench-sysmon million ci
+.PHONY: help fmt lint test race cover purego wsdebug cross fuzz sim mutants rivals interop browser bench bench-full bench-compare bench-micro bench-idle bench-slow bench-sysmon million ci
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
@@ -69,8 +69,28 @@ interop: ## real clients: Go, Node.js, Bun, Python; installs what is missing
 browser: ## Debian's Chromium; installs what is missing
 	interop/browser.sh
 
-bench: ## CPU per message beside a plain C epoll echo
-	scripts/bench/compare.sh
+bin/bench: FORCE
+	$(GO) build -C benchmarks -o ../bin/bench ./bench
+
+FORCE:
+
+bench: bin/bench ## the main cells beside the main rivals, about a minute; also bin/bench.html
+	rm -f bin/bench.jsonl
+	bin/bench run -out bin/bench.jsonl $(BENCHFLAGS)
+	bin/bench report -html bin/bench.html bin/bench.jsonl
+
+bench-full: bin/bench ## every cell beside every rival, some hours; samples and page in bin/
+	@samples=bin/full-$$(date -u +%Y%m%dT%H%M%SZ); \
+	  bin/bench run -suite full -out $$samples.jsonl $(BENCHFLAGS) && \
+	  bin/bench report -html $$samples.html $$samples.jsonl && echo "$$samples.jsonl, $$samples.html"
+
+bench-compare: bin/bench ## the checkout beside wsloop of the revision REF
+	bin/bench compare $(BENCHFLAGS) $(REF)
+
+bench-micro: ## masking, receiving and handshakes beside those of other libraries
+	@mkdir -p bin
+	cd benchmarks && $(GO) run ./micro/run $(MICROFLAGS) >../bin/micro.txt
+	$(TOOL) benchstat -col /lib bin/micro.txt
 
 bench-idle: ## resident memory per idle connection
 	scripts/bench/idle.sh

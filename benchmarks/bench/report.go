@@ -18,6 +18,7 @@ func reportCommand(_ context.Context, args []string, stdout, stderr io.Writer) e
 	quiet := fs.Bool("quiet", false, "no text on the standard output")
 	html := fs.String("html", "", "write a page to this `file`")
 	markdown := fs.Bool("markdown", false, "tables in Markdown on the standard output, instead of text")
+	compare := fs.Bool("compare", false, "two versions of wsloop on the standard output, instead of text")
 	var into list
 	fs.Var(&into, "into", "put tables between the markers of this Markdown `file`; may be repeated")
 	if err := parse(fs, args); err != nil {
@@ -41,6 +42,8 @@ func reportCommand(_ context.Context, args []string, stdout, stderr io.Writer) e
 		switch {
 		case *markdown:
 			return r.Markdown(stdout)
+		case *compare:
+			return r.Compare(stdout)
 		case *quiet:
 			return nil
 		}

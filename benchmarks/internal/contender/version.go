@@ -78,7 +78,7 @@ func (w Workshop) packageVersion(name string) (string, error) {
 }
 
 // Libraries tells of the Go libraries of which parts are measured without a server, and of what these are compared with.
-func Libraries(w Workshop) map[string]record.Server {
+func Libraries(ctx context.Context, w Workshop) map[string]record.Server {
 	all := map[string]record.Server{"memmove": {Role: record.Limit, Version: runtime.Version()}}
 	for _, k := range kinds {
 		switch k.role {
@@ -86,7 +86,7 @@ func Libraries(w Workshop) map[string]record.Server {
 			version, _ := w.moduleVersion(k.library) // one that is not known stays empty
 			all[k.name] = record.Server{Role: k.role, Version: version}
 		case record.Ours:
-			commit, modified := w.Commit(context.Background())
+			commit, modified := w.Commit(ctx)
 			all[k.name] = record.Server{Role: k.role, Version: "wsloop " + short(commit, modified)}
 		}
 	}

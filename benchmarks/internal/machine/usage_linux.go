@@ -54,6 +54,9 @@ func busyTicks(stat string) (sum uint64, err error) {
 // CPU is what a process used, all its threads, those that ended too. It has the scheduler's own precision, where the
 // times in /proc/PID/stat count ticks.
 func CPU(pid int) (time.Duration, error) {
+	if pid <= 0 {
+		return 0, fmt.Errorf("machine: no process %d", pid) // 0 would be this one
+	}
 	var t unix.Timespec
 	// What clock_getcpuclockid answers: the complement of the id, and 2 for the scheduler's clock.
 	if err := unix.ClockGettime(int32(^pid<<3|2), &t); err != nil {

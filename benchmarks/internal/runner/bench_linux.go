@@ -13,12 +13,8 @@ import (
 	"github.com/wsloop/wsloop/benchmarks/internal/record"
 )
 
-const (
-	// patience is how long one measurement may take besides what it is to take.
-	patience = 5 * time.Minute
-	// allocMessages is how many messages the runtime is watched for.
-	allocMessages = 10_000_000
-)
+// patience is how long one measurement may take besides what it is to take.
+const patience = 5 * time.Minute
 
 // A Bench measures with the load generators.
 type Bench struct {
@@ -100,33 +96,32 @@ func (b *Bench) drive(ctx context.Context, running *process, s contender.Server,
 	return Measurement{}, fmt.Errorf("runner: unknown scenario %q", c.Scenario)
 }
 
-// Apart implements Measurer. What others used is that of the whole time, in all samples.
-func (b *Bench) Apart(ctx context.Context, c record.Cell, rounds int) ([]record.Sample, error) {
+// Apart implements Measurer. What others used is that of the whole time, building included.
+func (b *Bench) Apart(ctx context.Context, c record.Cell) ([]record.Sample, error) {
 	before, err := takeOwn()
 	if err != nil {
 		return nil, err
 	}
-	samples, err := b.micro(ctx, c, rounds)
+	samples, err := b.micro(ctx, c)
 	if err != nil {
-		return samples, err
+		return nil, err
 	}
 	after, err := takeOwn()
-	others := after.others(before, 0)
 	for i := range samples {
-		samples[i].OtherCPU, samples[i].Noisy = others, others > noiseCores
+		samples[i].OtherCPU = after.others(before, 0)
 	}
 	return samples, err
 }
 
-func (b *Bench) micro(ctx context.Context, c record.Cell, rounds int) ([]record.Sample, error) {
+func (b *Bench) micro(ctx context.Context, c record.Cell) ([]record.Sample, error) {
 	dir := filepath.Join(b.Shop.Root, "benchmarks")
 	switch c.Scenario {
 	case record.Mask:
-		return micro.Mask(ctx, dir, rounds)
+		return micro.Mask(ctx, dir, 1)
 	case record.Collect:
-		return micro.Collect(ctx, dir, min(rounds, idleRounds))
+		return micro.Collect(ctx, dir, 1)
 	case record.Allocs:
-		return micro.Allocs(ctx, dir, b.Load, allocMessages)
+		return micro.Allocs(ctx, dir, b.Load, b.Plan.AllocMessages)
 	}
 	return nil, fmt.Errorf("runner: unknown scenario %q", c.Scenario)
 }

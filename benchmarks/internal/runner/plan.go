@@ -20,13 +20,24 @@ type Plan struct {
 	Rounds  int
 	Seconds float64 // of each measurement
 	Warmup  float64 // seconds, before each
+
+	AllocMessages int // that are echoed while allocations are counted
 }
+
+// allocMessages is how many the promise is about.
+const allocMessages = 10_000_000
 
 // Suites are the names that Suite knows.
 var Suites = []string{"short", "full", "compare"}
 
 // Suite returns a plan of that name.
 func Suite(name string) (Plan, error) {
+	p, err := suite(name)
+	p.AllocMessages = allocMessages
+	return p, err
+}
+
+func suite(name string) (Plan, error) {
 	switch name {
 	case "short":
 		return Plan{
@@ -34,7 +45,10 @@ func Suite(name string) (Plan, error) {
 			Servers: []string{contender.Limit, contender.Ours, "gws", "gobwas", contender.Ceiling, "bun"},
 		}, nil
 	case "full":
-		return Plan{Suite: name, Cells: fullCells(), Rounds: 7, Seconds: 2, Warmup: 0.3, Servers: contender.Names()}, nil
+		return Plan{
+			Suite: name, Cells: fullCells(), Rounds: 7, Seconds: 2, Warmup: 0.3,
+			Servers: contender.Names(),
+		}, nil
 	case "compare":
 		return Plan{
 			Suite: name, Cells: compareCells(), Rounds: 7, Seconds: 1.5, Warmup: 0.3,
@@ -133,7 +147,7 @@ func (p *Plan) Shrink(descriptors uint64) int {
 	shrunk := 0
 	for i, c := range p.Cells {
 		if c.Scenario == record.Idle && uint64(c.Connections)+reserve > descriptors {
-			shrunk = max(1, int(descriptors)-reserve)
+			shrunk = max(1, int(descriptors)-reserve) // of Linux, which has no 2^63 of them
 			p.Cells[i].Connections = shrunk
 		}
 	}

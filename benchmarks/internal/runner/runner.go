@@ -2,7 +2,6 @@ package runner
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/wsloop/wsloop/benchmarks/internal/contender"
 	"github.com/wsloop/wsloop/benchmarks/internal/record"
@@ -13,8 +12,8 @@ const (
 	noiseCores = 0.05
 	// attempts is how often something is measured that others disturb; the last time counts.
 	attempts = 3
-	// idleRounds is enough for memory, which hardly varies, where a measurement takes long.
-	idleRounds = 3
+	// longRounds is enough where a measurement takes long, and varies little.
+	longRounds = 3
 )
 
 // A Measurement is what was found out about one server in one cell.
@@ -28,8 +27,8 @@ type Measurement struct {
 type Measurer interface {
 	// Measure has a fresh process of the server, and measures it.
 	Measure(ctx context.Context, s contender.Server, c record.Cell) (Measurement, error)
-	// Apart measures scenarios that have no servers here. It returns samples of all rounds.
-	Apart(ctx context.Context, c record.Cell, rounds int) ([]record.Sample, error)
+	// Apart measures a scenario that has no servers here. It returns the samples of one round.
+	Apart(ctx context.Context, c record.Cell) ([]record.Sample, error)
 }
 
 // A Runner measures all of a plan.
@@ -71,13 +70,25 @@ func takesPart(s contender.Server, c record.Cell) bool {
 	return true
 }
 
+// rounds is how often a cell is measured.
+func (r *Runner) rounds(c record.Cell) int {
+	switch c.Scenario {
+	case record.Idle, record.Collect:
+		return min(r.Plan.Rounds, longRounds)
+	case record.Allocs:
+		return 1 // it counts, and takes millions of messages for it
+	}
+	return r.Plan.Rounds
+}
+
+// disturbs says whether what others use of the machine changes what is measured. Memory and counts are what they are.
+func disturbs(c record.Cell, others float64) bool {
+	return others > noiseCores && c.Scenario != record.Idle && c.Scenario != record.Allocs
+}
+
 // cell measures all rounds of a cell; within a round the servers take turns.
 func (r *Runner) cell(ctx context.Context, c record.Cell) error {
-	rounds := r.Plan.Rounds
-	if c.Scenario == record.Idle {
-		rounds = min(rounds, idleRounds)
-	}
-	for round := 1; round <= rounds; round++ {
+	for round := 1; round <= r.rounds(c); round++ {
 		for _, s := range r.Servers {
 			if !takesPart(s, c) || s.Err != nil && round > 1 {
 				continue
@@ -110,8 +121,7 @@ func (r *Runner) turn(ctx context.Context, s contender.Server, c record.Cell, ro
 			r.Say("%s: %s: %s", c, s.Name, remark)
 		}
 		sample.Values, sample.OtherCPU = m.Values, m.OtherCPU
-		// Memory is what it is, whoever else computes.
-		sample.Noisy = m.OtherCPU > noiseCores && c.Scenario != record.Idle
+		sample.Noisy = disturbs(c, m.OtherCPU)
 		sample.Kept = !sample.Noisy || attempt == attempts
 		if err := r.Journal.Add(sample); err != nil || sample.Kept {
 			return err
@@ -119,22 +129,41 @@ func (r *Runner) turn(ctx context.Context, s contender.Server, c record.Cell, ro
 	}
 }
 
-// apart measures a scenario that measures itself.
+// apart measures all rounds of a scenario that measures itself.
 func (r *Runner) apart(ctx context.Context, c record.Cell) error {
-	samples, err := r.Measurer.Apart(ctx, c, r.Plan.Rounds)
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	for _, s := range samples {
-		if err := r.Journal.Add(s); err != nil {
+	for round := 1; round <= r.rounds(c); round++ {
+		if err := r.apartRound(ctx, c, round); err != nil {
 			return err
 		}
 	}
-	if err != nil {
-		r.Say("%s failed: %v", c, err)
-		return r.Journal.Add(record.Sample{
-			Cell: c, Server: contender.Ours, Round: 1, Attempt: 1, Kept: true, Error: fmt.Sprint(err),
-		})
-	}
 	return nil
+}
+
+func (r *Runner) apartRound(ctx context.Context, c record.Cell, round int) error {
+	for attempt := 1; ; attempt++ {
+		samples, err := r.Measurer.Apart(ctx, c)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			r.Say("%s failed: %v", c, err)
+			return r.Journal.Add(record.Sample{
+				Cell: c, Server: contender.Ours, Round: round, Attempt: attempt, Kept: true, Error: err.Error(),
+			})
+		}
+		noisy := false
+		for _, s := range samples {
+			noisy = noisy || disturbs(c, s.OtherCPU)
+		}
+		kept := !noisy || attempt == attempts
+		for _, s := range samples {
+			s.Round, s.Attempt, s.Kept, s.Noisy = round, attempt, kept, noisy
+			if err := r.Journal.Add(s); err != nil {
+				return err
+			}
+		}
+		if kept {
+			return nil
+		}
+	}
 }

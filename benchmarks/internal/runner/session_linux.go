@@ -69,7 +69,7 @@ func (s Session) Run(ctx context.Context) error {
 	commit, modified := shop.Commit(ctx)
 	run := record.Run{
 		ID: began.Format("20060102T150405.000Z"), Began: began, Suite: s.Plan.Suite, Commit: commit, Modified: modified,
-		Machine: machine.Describe(), Rounds: s.Plan.Rounds, Seconds: s.Plan.Seconds, Servers: s.about(shop, servers),
+		Machine: machine.Describe(), Rounds: s.Plan.Rounds, Seconds: s.Plan.Seconds, Servers: s.about(ctx, shop, servers),
 	}
 	journal, err := NewJournal(s.Out, run)
 	if err != nil {
@@ -106,10 +106,14 @@ func (s Session) prepare(ctx context.Context, shop contender.Workshop, bench *Be
 }
 
 // about is what the run says of its servers, and of libraries of which only a part is measured.
-func (s Session) about(shop contender.Workshop, servers []contender.Server) map[string]record.Server {
+func (s Session) about(ctx context.Context, shop contender.Workshop, servers []contender.Server) map[string]record.Server {
 	about := make(map[string]record.Server)
-	if s.Plan.Has(record.Mask) || s.Plan.Has(record.Allocs) || s.Plan.Has(record.Collect) {
-		maps.Copy(about, contender.Libraries(shop))
+	libraries := contender.Libraries(ctx, shop)
+	if s.Plan.Has(record.Mask) {
+		maps.Copy(about, libraries)
+	}
+	if s.Plan.Has(record.Allocs) || s.Plan.Has(record.Collect) {
+		about[contender.Ours] = libraries[contender.Ours]
 	}
 	for _, server := range servers {
 		about[server.Name] = record.Server{Role: server.Role, Version: server.Version}
