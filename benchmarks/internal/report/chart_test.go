@@ -52,15 +52,15 @@ func TestPlaces(t *testing.T) {
 func TestBars(t *testing.T) {
 	r := twoServers(t).read().results[0]
 	c := bars("name <", "axis", r, times, 1, multiple(cpu, limit))
-	if c.axis.high != 2 || c.names != int(labelWidth("wsloop"))+10 || len(c.rows) != 3 {
+	if c.axis.high != 2 || c.names != 60 || len(c.rows) != 3 {
 		t.Fatalf("%+v", c)
 	}
 	svg := string(c.SVG())
 	parse(t, svg)
-	// The axis has 293 units from 49 on, for 2: 1.3 is at 239.45, 1.1 at 210.15 and 1.5 at 268.75.
+	// The axis has 282 units from 60 on, for 2: 1.3 is at 243.3, 1.1 at 215.1 and 1.5 at 271.5.
 	for _, want := range []string{
 		`aria-label="name &lt;: c 1.00, wsloop 1.30, gws 2.00"`, `<title>wsloop: 1.30 (1.10 to 1.50)</title>`,
-		`H239.5v12H49z`, `M210.2 34.5H268.8`, `class="limitline" d="M195.5 6V63"`,
+		`H243.3v12H60z`, `M215.1 34.5H271.5`, `class="limitline" d="M201.0 6V63"`,
 	} {
 		if !strings.Contains(svg, want) {
 			t.Errorf("lacks %s:\n%s", want, svg)
@@ -77,6 +77,19 @@ func TestShapes(t *testing.T) {
 			t.Errorf("%s looks like %s", class, other)
 		}
 		seen[s] = class
+	}
+}
+
+// TestOverview has the whiskers of ours alone, the line of the limit instead of a mark, and ours on top of the others.
+func TestOverview(t *testing.T) {
+	r := twoServers(t).read()
+	c := overview("", "", r.of(record.Echo), multiple(cpu, limit))
+	marks := c.rows[0].marks
+	if len(c.rows) != 1 || len(marks) != 2 || marks[1].class != "ours" || marks[1].value.N != 2 || marks[0].class != "go" || marks[0].value.N != 1 {
+		t.Errorf("%+v", c.rows)
+	}
+	if c.rows[0].text != "1.30" || len(c.Legend) != 2 || c.line != 1 {
+		t.Errorf("%+v", c)
 	}
 }
 

@@ -123,11 +123,12 @@ func (c *chart) logarithmic(u unit) *chart {
 
 // finish makes what others wrote fit for the page, and says in words what is drawn.
 func (c *chart) finish() {
+	const least, bold = 60, 1.15
 	var parts []string
 	for i := range c.rows {
 		r := &c.rows[i]
 		r.name = plain(r.name)
-		c.names = max(c.names, int(labelWidth(r.name))+10)
+		c.names = max(c.names, least, int(labelWidth(r.name)*bold)+10)
 		for j := range r.marks {
 			r.marks[j].title = plain(r.marks[j].title)
 		}

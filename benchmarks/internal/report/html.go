@@ -29,11 +29,13 @@ func (r *Report) HTML(w io.Writer) error {
 		runs = append(runs, runTable(run))
 	}
 	for _, one := range r.results {
-		cells = append(cells, one.table())
+		if t := one.table(); len(t.Rows) > 0 { // else all failed
+			cells = append(cells, t)
+		}
 	}
 	return page.Execute(w, map[string]any{
 		"Promises": pagePromises(promises),
-		"Verdicts": verdicts(promises),
+		"Verdicts": verdicts(promises) + "; " + r.noise(),
 		"Summary":  r.summaryTable(),
 		"Failures": r.failureTable(),
 		"Parts":    r.parts(),
@@ -49,7 +51,7 @@ type pagePromise struct {
 	Cells                    [][]string
 }
 
-// marks are what stands before a status: a sign and a word, so that colour is not needed.
+// statusClasses are colours. A sign and a word say the same.
 var statusClasses = map[Status]string{Holds: "good", Partly: "good", Broken: "bad", NoRoom: "none", NotMeasured: "none"}
 
 func pagePromises(promises []Promise) []pagePromise {

@@ -84,6 +84,9 @@ func TestPageEscapes(t *testing.T) {
 		t.Fatalf("%q", r.runs[0].ID)
 	}
 	page := written(t, func(w *strings.Builder) error { return r.HTML(w) })
+	if strings.Contains(page, "<h3>connections that come") {
+		t.Error("there are figures of a cell in which all failed")
+	}
 	if elements := parse(t, page); elements["script"] != 0 || elements["style"] != 1 || elements["figure"] != 3 {
 		t.Errorf("%v", elements)
 	}

@@ -84,7 +84,7 @@ func (r *Report) runSection() []table {
 
 func (r *Report) promiseSection() []table {
 	promises := r.Promises()
-	return []table{promiseTable(promises), brokenTable(promises)}
+	return []table{r.promiseTable(promises), brokenTable(promises)}
 }
 
 func scenarioSection(wanted ...record.Scenario) func(r *Report) []table {

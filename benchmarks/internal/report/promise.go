@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/wsloop/wsloop/benchmarks/internal/record"
 )
@@ -97,6 +98,9 @@ func (t *target) find(r *Report, in *result) Finding {
 			f.Note += fmt.Sprintf("; %s itself has %s", who, t.unit.format(most.Median))
 		}
 	}
+	if len(in.noisy) > 0 && f.Status != NotMeasured {
+		f.Note = strings.TrimPrefix(fmt.Sprintf("%s; %d of %s noisy", f.Note, len(in.noisy), plural(len(in.rounds), "round")), "; ")
+	}
 	return f
 }
 
@@ -134,10 +138,10 @@ func status(findings []Finding) Status {
 		return Broken
 	case n[Holds]+n[NoRoom] == 0:
 		return NotMeasured
-	case n[NotMeasured] > 0:
-		return Partly
 	case n[Holds] == 0:
 		return NoRoom
+	case n[NotMeasured] > 0:
+		return Partly
 	}
 	return Holds
 }

@@ -230,10 +230,13 @@ func TestStatus(t *testing.T) {
 	check(Holds, "2 of 2", two)
 	add(text, 120)
 	check(Broken, "2 of 3", text)
+	if rows := brokenTable(f.read().Promises()).Rows; len(rows) != 1 || rows[0][2] != "1.20" || rows[0][3] != "1,000 connections, 16 in flight, 1 KiB" {
+		t.Errorf("%q", rows)
+	}
 	if p := promised(t, f.read(), what); p.Bound != "at most 1.15 × the C echo" || p.Reason == "" {
 		t.Errorf("%+v", p)
 	}
-	if got := status([]Finding{{Status: NoRoom}, {Status: NotMeasured}}); got != Partly {
+	if got := status([]Finding{{Status: NoRoom}, {Status: NotMeasured}}); got != NoRoom {
 		t.Error(got)
 	}
 	if got := status([]Finding{{Status: NoRoom}}); got != NoRoom {
@@ -254,6 +257,33 @@ func TestWorstOfMore(t *testing.T) {
 	p := promised(t, f.read(), "throughput, beside the best rival in Go")
 	if worst := p.Worst(); worst.Cell != small || p.Status != Partly {
 		t.Errorf("%s: %+v", p.Status, worst)
+	}
+}
+
+func TestNoisyFindings(t *testing.T) {
+	f := newFile(t)
+	for server, v := range map[string]float64{"c": 100, "gws": 50, "wsloop": 99} {
+		for round := 1; round <= 3; round++ {
+			f.sample(record.Sample{Cell: small, Server: server, Round: round, Kept: true, Noisy: round > 1 && server == "gws", Values: map[string]float64{
+				record.CPU: v, record.PerSecond: v,
+			}})
+		}
+	}
+	f.add(cellOf(1, 1, 125), "c", record.CPU, 1)
+	r := f.read()
+	for what, want := range map[string]string{
+		"CPU per echoed message, up to 1 KiB, one": "2 of 3 rounds noisy",
+		"throughput, beside the best rival in Go":  "gws, best of 1; 2 of 3 rounds noisy",
+	} {
+		if got := promised(t, r, what).finding(t, small); got.Note != want || got.Status != Holds {
+			t.Errorf("%+v", got)
+		}
+	}
+	if got := r.noise(); got != "2 of 4 rounds noisy: what others ran is in these figures" {
+		t.Error(got)
+	}
+	if got := twoServers(t).read().noise(); got != "no round was noisy" {
+		t.Error(got)
 	}
 }
 

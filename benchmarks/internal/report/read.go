@@ -94,6 +94,11 @@ func (r *reader) run(run *record.Run) error {
 	if run.ID == "" || slices.ContainsFunc(r.report.runs, same) {
 		return fmt.Errorf("the run %q is not the only one of that name", run.ID)
 	}
+	for name, server := range run.Servers {
+		if !slices.Contains(roles, server.Role) {
+			return fmt.Errorf("unknown role %q of the server %q", server.Role, name)
+		}
+	}
 	r.report.runs = append(r.report.runs, run)
 	return nil
 }

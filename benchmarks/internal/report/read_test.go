@@ -43,6 +43,7 @@ func TestReadErrors(t *testing.T) {
 		"a run's type":      {changed(`"suite":"short"`, `"suite":1`), "line 1: json: cannot unmarshal"},
 		"another version":   {changed(`"schema":1`, `"schema":2`), "line 1: the format has version 2, and this program reads version 1"},
 		"no name":           {changed(`"id":"r"`, `"id":""`), `line 1: the run "" is not the only`},
+		"an odd role":       {changed(`"role":"ours"`, `"role":"us"`), `line 1: unknown role "us" of the server "wsloop"`},
 		"a run twice":       {runLine + "\n" + runLine, `line 2: the run "r" is not the only`},
 		"another run":       {changed(`"run":"r"`, `"run":"s"`), `line 2: the run "s" of the sample`},
 		"an unknown server": {changed(`"server":"wsloop"`, `"server":"x"`), `line 2: the run does not know the server "x"`},

@@ -61,8 +61,8 @@ func plural[N int | float64](n N, one string) string {
 }
 
 // promiseTable has a row for each promise.
-func promiseTable(promises []Promise) table {
-	t := table{Title: "promises", Note: verdicts(promises), Head: []string{"", "promise", "bound", "worst", "in cells", "where"}}
+func (r *Report) promiseTable(promises []Promise) table {
+	t := table{Title: "promises", Note: verdicts(promises) + "; " + r.noise(), Head: []string{"", "promise", "bound", "worst", "in cells", "where"}}
 	for i := range promises {
 		p := &promises[i]
 		row := []string{string(p.Status), p.What, p.Bound, missing, p.Where(), ""}
@@ -90,6 +90,18 @@ func verdicts(promises []Promise) string {
 		}
 	}
 	return strings.Join(parts, ", ")
+}
+
+// noise says how far the figures deserve belief.
+func (r *Report) noise() string {
+	rounds, noisy := 0, 0
+	for _, one := range r.results {
+		rounds, noisy = rounds+len(one.rounds), noisy+len(one.noisy)
+	}
+	if noisy == 0 {
+		return "no round was noisy"
+	}
+	return fmt.Sprintf("%d of %s noisy: what others ran is in these figures", noisy, plural(rounds, "round"))
 }
 
 // brokenTable names each cell in which a promise does not hold.

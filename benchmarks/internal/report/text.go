@@ -23,7 +23,7 @@ func (r *Report) Text(w io.Writer) error {
 	promises := r.Promises()
 	part(r.failureTable(), false)
 	part(brokenTable(promises), false)
-	t := promiseTable(promises)
+	t := r.promiseTable(promises)
 	t.text(b, false)
 	return b.Flush()
 }
