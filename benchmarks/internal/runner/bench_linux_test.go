@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -179,7 +180,8 @@ func TestRoot(t *testing.T) {
 func small() Plan {
 	cells := []record.Cell{
 		echoCell(10, 2, 125), churnCell(), broadcastCell(10, 2),
-		{Scenario: record.Idle, Connections: 20, Bytes: 125}, {Scenario: record.Allocs},
+		{Scenario: record.Idle, Connections: 20, Bytes: 125},
+		{Scenario: record.Allocs},
 	}
 	cells[1].Connections = 5
 	text := echoCell(2, 1, 2000)
@@ -273,6 +275,24 @@ func TestFindRate(t *testing.T) {
 	}
 }
 
+// A run names the libraries of which it measures parts, and no others.
+func TestAbout(t *testing.T) {
+	root, err := Root(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	servers := []contender.Server{{Name: "x", Role: record.Rival, Version: "x 1"}}
+	for scenario, want := range map[record.Scenario]string{record.Mask: "memmove gws wsloop x", record.Collect: "wsloop x", record.Echo: "x"} {
+		s := Session{Root: root, Plan: Plan{Cells: []record.Cell{{Scenario: scenario}}}}
+		about := s.about(t.Context(), contender.Workshop{Root: root}, servers)
+		for _, name := range strings.Fields("memmove gws wsloop x") {
+			if got := about[name].Version != ""; got != slices.Contains(strings.Fields(want), name) {
+				t.Errorf("%s: %s is named: %t", scenario, name, got)
+			}
+		}
+	}
+}
+
 // A session that cannot begin measures nothing.
 func TestSessionFails(t *testing.T) {
 	needMachine(t)
@@ -326,6 +346,18 @@ func TestBadServers(t *testing.T) {
 		"scenario":   func() error { _, err := b.Measure(t.Context(), plain, record.Cell{Scenario: "none"}); return err },
 		"processors": func() error { _, err := b.Measure(t.Context(), plain, record.Cell{Cores: 99}); return err },
 		"apart":      func() error { _, err := b.Apart(t.Context(), record.Cell{Scenario: "none"}); return err },
+		"interrupted mask": func() error {
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			_, err := b.Apart(ctx, record.Cell{Scenario: record.Mask})
+			return err
+		},
+		"interrupted collect": func() error {
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			_, err := b.Apart(ctx, record.Cell{Scenario: record.Collect})
+			return err
+		},
 		"no ceiling": func() error {
 			b.Ceiling = contender.Server{Name: "x", Err: errBroken}
 			_, err := b.Measure(t.Context(), plain, record.Cell{Scenario: record.Latency})
