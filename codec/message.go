@@ -21,8 +21,9 @@ type Memory interface {
 }
 
 // Assembler joins the parts of messages and control frames that did not arrive whole. It holds a
-// buffer only from the first piece of a message until Release, and what it holds follows the bytes
-// received, never the length announced. The zero value is ready to use.
+// buffer only from the first piece of a message until Release, and what it asks for is what was
+// received; or from 32 KiB on what the frame announces, if that is at most sixteen times as much. The zero
+// value is ready to use.
 type Assembler struct {
 	// Memory lends the buffer; nil means the garbage-collected heap. It is not to be changed while a
 	// buffer is held.
@@ -91,15 +92,54 @@ func (a *Assembler) addData(d *Decoder, p *Part) (m Message, ok bool, err error)
 		a.data, a.delivered = a.data[:0], false
 	}
 	a.inPieces = true
-	if need := len(a.data) + len(p.Payload); need > cap(a.data) && !a.grow(need) {
-		return m, false, ErrNoMemory
-	}
-	a.data, err = d.AppendTo(a.data, p)
-	if err != nil || !p.End || !p.Fin {
+	if err = a.take(d, p); err != nil || !p.End || !p.Fin {
 		return m, false, err
 	}
 	a.delivered, a.inPieces = true, false
 	return Message{p.Opcode, a.data}, true, nil
+}
+
+// What is reserved for the rest of a frame: a peer that announces a long one has to send 32 KiB of it, and a
+// sixteenth of what it makes us hold. From the 64 KiB that a loop reads at a time follows 1 MiB.
+const (
+	reserveFrom  = 32 << 10
+	reserveRatio = 16
+)
+
+// take adds the payload of a part.
+func (a *Assembler) take(d *Decoder, p *Part) (err error) {
+	if a.readInto(p.Payload) {
+		a.data = a.data[:len(a.data)+len(p.Payload)]
+		return d.Unmask(p)
+	}
+	if need := len(a.data) + len(p.Payload); need > cap(a.data) {
+		if need >= reserveFrom {
+			need += int(min(p.Remaining, uint64(reserveRatio-1)*uint64(need)))
+		}
+		if !a.grow(need) {
+			return ErrNoMemory
+		}
+	}
+	a.data, err = d.AppendTo(a.data, p)
+	return err
+}
+
+// Room is where the next payload bytes of the frame at hand belong. What is read to there and then given to Decoder.Next
+// is not copied by Add. It is nil if none of the message was added yet, if a control frame is at hand, or if there is
+// no room. It is valid until the next call of anything but Next and Decoder.Next.
+func (a *Assembler) Room(d *Decoder) []byte {
+	if !a.inPieces || d.phase != inPayload || Opcode(d.first&opcodeBits).IsControl() {
+		return nil
+	}
+	n := len(a.data)
+	end := n + int(min(d.remaining, uint64(cap(a.data)-n)))
+	return a.data[n:end:end]
+}
+
+// readInto says whether b begins where Room does.
+func (a *Assembler) readInto(b []byte) bool {
+	n := len(a.data)
+	return len(b) > 0 && len(b) <= cap(a.data)-n && &a.data[:n+1][n] == &b[0]
 }
 
 func (a *Assembler) grow(need int) bool {

@@ -3,6 +3,7 @@ package codec
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"testing"
 )
 
@@ -16,7 +17,7 @@ type countingMemory struct {
 }
 
 func (m *countingMemory) Grow(b []byte, need int) []byte {
-	if need > m.received {
+	if need > m.received && (m.received < reserveFrom || need > reserveRatio*m.received) {
 		m.t.Errorf("%d bytes wanted when %d had been received", need, m.received)
 	}
 	grown := m.free
@@ -55,7 +56,7 @@ func TestMemoryFollowsTheBytesReceived(t *testing.T) {
 	for range 100 {
 		memory.received += piece
 		feed(make([]byte, piece))
-		if memory.lent > 2*memory.received || len(a.data) != memory.received {
+		if memory.lent > 2*memory.received && memory.received < reserveFrom || len(a.data) != memory.received {
 			t.Errorf("%d of %d bytes for %d received", len(a.data), memory.lent, memory.received)
 		}
 	}
@@ -76,11 +77,37 @@ func TestHeapGrowthFollowsTheBytesReceived(t *testing.T) {
 	a.Next(&d, AppendMaskedHeader(nil, true, OpcodeBinary, 1<<30, 1), nil)
 	for received := piece; received < 1<<20; received += piece {
 		a.Next(&d, make([]byte, piece), nil)
-		if len(a.data) != received || cap(a.data) > 2*received+slack {
+		if most := 2*received + slack; len(a.data) != received || cap(a.data) > most && (received < reserveFrom || cap(a.data) > reserveRatio*most) {
 			t.Fatalf("%d of %d bytes for %d received", len(a.data), cap(a.data), received)
 		}
 	}
 }
+
+// TestNoMoreThanAnnounced: what is reserved for a frame is its length, if enough of it has come.
+func TestNoMoreThanAnnounced(t *testing.T) {
+	const length = reserveRatio * (reserveFrom + 500)
+	memory := &exactMemory{}
+	a := Assembler{Memory: memory}
+	var d Decoder
+	in := AppendMaskedFrame(nil, false, OpcodeBinary, make([]byte, length), 7)
+	const header = 14
+	for _, end := range []int{reserveFrom - 1, reserveFrom, reserveFrom + 400, reserveFrom + 600, length} {
+		a.Next(&d, in[d.offset:header+end], nil)
+	}
+	if want := []int{reserveFrom - 1, reserveFrom * reserveRatio, length}; !slices.Equal(memory.wanted, want) {
+		t.Errorf("wanted %d, want %d", memory.wanted, want)
+	}
+}
+
+// exactMemory lends what it is asked for and no more.
+type exactMemory struct{ wanted []int }
+
+func (m *exactMemory) Grow(b []byte, need int) []byte {
+	m.wanted = append(m.wanted, need)
+	return append(make([]byte, 0, need), b...)
+}
+
+func (m *exactMemory) Release([]byte) {}
 
 // TestPayloadsDoNotOverlap: a control frame in pieces leaves a message in pieces alone, and a message
 // begins with nothing of the one before.

@@ -18,6 +18,9 @@ var receivers = map[string]func(setup) receiver{
 	"assembler": func(s setup) receiver {
 		return &assemblerReceiver{d: NewDecoder(s.role), limits: s.limits}
 	},
+	"room": func(s setup) receiver {
+		return &roomReceiver{assemblerReceiver{d: NewDecoder(s.role), limits: s.limits}}
+	},
 	"parts": func(s setup) receiver {
 		return &partsReceiver{d: NewDecoder(s.role), limits: s.limits}
 	},
@@ -103,6 +106,28 @@ func (r *assemblerReceiver) expectSticky(err error) {
 			r.events = append(r.events, fmt.Sprintf("after %v: %v, %d, %v, %v", err, m, n, ok, err2))
 		}
 	}
+}
+
+// roomReceiver is an Assembler that is given bytes where it has room for them, as far as it has.
+type roomReceiver struct {
+	assemblerReceiver
+}
+
+func (r *roomReceiver) receive(b []byte) (n int) {
+	for n < len(b) && !r.failed {
+		piece := b[n:]
+		if room := r.a.Room(&r.d); len(room) > 0 {
+			piece = room[:copy(room, piece)]
+		} else {
+			piece = piece[:min(len(piece), 20)]
+		}
+		used := r.assemblerReceiver.receive(piece)
+		n += used
+		if used < len(piece) {
+			break
+		}
+	}
+	return n
 }
 
 // partsReceiver unmasks every part in place and joins them itself, as a program would that streams

@@ -44,27 +44,31 @@ type Delivery struct {
 // The error is ErrClosed, ErrBufferFull, ErrTooSlow, ErrMemory, ErrMessageOpen or ErrOpcode, and then nothing was
 // sent. Messages that one goroutine sends arrive in its order.
 func (c Conn) Send(op codec.Opcode, payload []byte) (Sent, error) {
-	return send(c, op, payload, Delivery{})
+	return c.SendWith(op, payload, Delivery{})
 }
 
 // SendText is Send for a text message in a string.
 func (c Conn) SendText(text string) (Sent, error) {
-	return send(c, codec.OpcodeText, text, Delivery{})
+	if c.loop == nil {
+		return Sent{}, ErrClosed
+	}
+	return sendFrame(c.loop, c.token, message(codec.OpcodeText, Delivery{}), text)
 }
 
 // SendWith is Send for a message that may be dropped or replaced while it waits.
 func (c Conn) SendWith(op codec.Opcode, payload []byte, d Delivery) (Sent, error) {
-	return send(c, op, payload, d)
-}
-
-func send[T []byte | string](c Conn, op codec.Opcode, payload T, d Delivery) (Sent, error) {
 	if op != codec.OpcodeText && op != codec.OpcodeBinary {
 		return Sent{}, ErrOpcode
 	}
 	if c.loop == nil {
 		return Sent{}, ErrClosed
 	}
-	return sendFrame(c.loop, c.token, &outgoing{op: op, fin: true, from: sendOpen, to: sendOpen, delivery: d}, payload)
+	return sendBytes(c.loop, c.token, message(op, d), payload)
+}
+
+// message is a whole message on its way out.
+func message(op codec.Opcode, d Delivery) *outgoing {
+	return &outgoing{op: op, fin: true, from: sendOpen, to: sendOpen, delivery: d}
 }
 
 // SendWait is Send for goroutines that may wait: it blocks until there is room for the message, whatever the
@@ -78,7 +82,7 @@ func (c Conn) SendWait(ctx context.Context, op codec.Opcode, payload []byte) err
 	if c.loop == nil {
 		return ErrClosed
 	}
-	return sendWait(ctx, c, &outgoing{op: op, fin: true, from: sendOpen, to: sendOpen}, payload)
+	return sendWait(ctx, c, message(op, Delivery{}), payload)
 }
 
 // Ping sends a ping with a payload of at most 125 bytes (RFC 6455 section 5.5.2).

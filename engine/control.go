@@ -21,9 +21,13 @@ func (l *loop) sendControl(t poller.Token, op codec.Opcode, payload []byte) erro
 		l.driver.Wake()
 		return ErrBufferFull
 	}
-	start := len(l.outbox.bytes)
-	l.outbox.bytes = appendFrame(l, s, l.outbox.bytes, true, op, payload)
-	l.extend(t, s, start, len(l.outbox.bytes))
+	if s.flags&sendDirect != 0 {
+		l.queueControl(t, s, op, payload)
+	} else {
+		start := len(l.outbox.bytes)
+		l.outbox.bytes = appendFrame(l, s, l.outbox.bytes, true, op, payload)
+		l.extend(t, s, start, len(l.outbox.bytes))
+	}
 	l.mu.Unlock()
 	l.driver.Wake()
 	return nil
@@ -69,14 +73,21 @@ func (l *loop) sendClose(t poller.Token, payload []byte, tell bool) error {
 // placeClose puts a Close frame where it follows all that was sent. loop.mu is held.
 func (l *loop) placeClose(t poller.Token, s *sending, payload []byte) {
 	l.endSending(s)
-	if s.backlog != 0 && !l.backlogs[s.backlog].empty() {
-		frame := appendFrame(l, s, l.pool.Get(codec.MaxHeaderLen+len(payload)), true, codec.OpcodeClose, payload)
-		l.backlogs[s.backlog].push(item{wire: wire{bytes: frame}, fixed: true})
+	if s.backlog != 0 && !l.backlogs[s.backlog].empty() || s.flags&sendDirect != 0 {
+		l.queueControl(t, s, codec.OpcodeClose, payload)
 		return
 	}
 	start := len(l.outbox.bytes)
 	l.outbox.bytes = appendFrame(l, s, l.outbox.bytes, true, codec.OpcodeClose, payload)
 	l.extend(t, s, start, len(l.outbox.bytes))
+}
+
+// queueControl puts a control frame into the backlog, where it is not dropped. loop.mu is held.
+func (l *loop) queueControl(t poller.Token, s *sending, op codec.Opcode, payload []byte) {
+	frame := appendFrame(l, s, l.pool.Get(codec.MaxHeaderLen+len(payload)), true, op, payload)
+	b := l.backlogOf(t, s)
+	b.push(item{wire: wire{bytes: frame}, fixed: true})
+	l.accountItems(b)
 }
 
 // giveUp drops what waits for a connection and sends a Close frame instead. It returns how many messages

@@ -90,7 +90,7 @@ func (l *loop) write(box *outbox, e *entry) {
 	}
 	e.pending = uint32(l.driver.Pending(e.token))
 	if s := l.find(e.token); s != nil {
-		l.noteWrite(s, int(e.size))
+		l.noteWrite(s, int(e.size+e.direct))
 	}
 }
 
@@ -103,8 +103,8 @@ func (l *loop) advance(t poller.Token) {
 	for range batchesPerTurn {
 		l.mu.Lock()
 		s := l.sendingOf(t)
-		if s == nil || s.entry != 0 {
-			// What is in the outbox comes first: its flush goes on from here.
+		if s == nil || s.entry != 0 || s.flags&sendDirect != 0 {
+			// What is in the outbox, or being written, comes first: the flush that follows goes on from here.
 			l.mu.Unlock()
 			return
 		}

@@ -47,13 +47,14 @@ func (d *idleDriver) Writev(_ poller.Token, vec [][]byte) error {
 	return nil
 }
 
-func (d *idleDriver) CloseWrite(poller.Token)   {}
-func (d *idleDriver) Pending(poller.Token) int  { return 0 }
-func (d *idleDriver) Pause(poller.Token)        {}
-func (d *idleDriver) Resume(poller.Token)       {}
-func (d *idleDriver) Close(poller.Token, error) {}
-func (d *idleDriver) Wake()                     {}
-func (d *idleDriver) Held(poller.Token) int     { return 0 }
+func (d *idleDriver) CloseWrite(poller.Token)                  {}
+func (d *idleDriver) TryWrite(_ poller.Token, _, _ []byte) int { return 0 }
+func (d *idleDriver) Pending(poller.Token) int                 { return 0 }
+func (d *idleDriver) Pause(poller.Token)                       {}
+func (d *idleDriver) Resume(poller.Token)                      {}
+func (d *idleDriver) Close(poller.Token, error)                {}
+func (d *idleDriver) Wake()                                    {}
+func (d *idleDriver) Held(poller.Token) int                    { return 0 }
 
 func (d *idleDriver) Socket(poller.Token) (poller.SocketState, error) {
 	return poller.SocketState{}, nil

@@ -3,6 +3,7 @@ package engine
 import (
 	"log/slog"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -19,6 +20,7 @@ type memory struct {
 	free    []uint32
 	dead    []death
 	writing func() // called in Write: what another goroutine might do in the middle of a flush
+	trying  func() // the same in TryWrite
 }
 
 // memoryConn is one connection and its peer.
@@ -93,7 +95,11 @@ func (m *memory) data(t poller.Token, b []byte) {
 		if c == nil {
 			return
 		}
-		n := m.engine.Data(t, b)
+		piece := b
+		if room := m.engine.Buffer(t); len(room) > 0 {
+			piece = room[:copy(room, b)]
+		}
+		n := m.engine.Data(t, piece)
 		m.turn()
 		if b = b[n:]; len(b) == 0 {
 			return
@@ -193,6 +199,21 @@ func (m *memory) Write(t poller.Token, b []byte) error {
 		c.out = append(c.out, b...)
 	}
 	return nil
+}
+
+// TryWrite takes half of a frame and no less than its first byte, so that there is always a rest.
+func (m *memory) TryWrite(t poller.Token, head, body []byte) int {
+	c := m.live(t)
+	if c == nil || c.finSent || c.stalled || len(c.queue) > 0 {
+		return 0
+	}
+	if m.trying != nil {
+		m.trying()
+	}
+	frame := append(slices.Clone(head), body...)
+	n := (len(frame) + 1) / 2
+	c.out = append(c.out, frame[:n]...)
+	return n
 }
 
 func (m *memory) Writev(t poller.Token, vec [][]byte) error {

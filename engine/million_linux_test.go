@@ -236,6 +236,7 @@ func (h bare) Data(t poller.Token, b []byte) int {
 func (h bare) EOF(t poller.Token)         { h.loop.Close(t, nil) }
 func (h bare) Open(poller.Token)          {}
 func (h bare) Dialing(poller.Token, any)  {}
+func (h bare) Buffer(poller.Token) []byte { return nil }
 func (h bare) Connected(poller.Token)     {}
 func (h bare) Progress(poller.Token, int) {}
 func (h bare) Drained(poller.Token)       {}

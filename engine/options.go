@@ -104,6 +104,7 @@ type options struct {
 	policy           handshake.Policy
 	maxBuffered      int
 	maxOutbox        int
+	directBytes      int
 	maxMemory        int64
 	keepBytes        int // by each pool
 	maxConnections   int64
@@ -152,6 +153,7 @@ func (s *Server) options() (*options, error) {
 		seed:         rand.Uint64(),
 	}
 	loops := int64(poller.LoopCount(s.Loops))
+	o.directBytes = directBytes
 	o.maxOutbox = int(min(maxOutboxBytes, o.maxMemory/8/loops))
 	o.keepBytes = int(min(maxKeepBytes, o.maxMemory/8/loops/poolsPerLoop))
 	if o.slowCallback == Never {

@@ -33,6 +33,7 @@ type entry struct {
 	token       poller.Token
 	first, last int32  // its runs
 	size        uint32 // of its runs together
+	direct      uint32 // what was written besides, by the goroutine that sent it
 	pending     uint32 // what the driver's queue holds after the write
 }
 
@@ -110,8 +111,8 @@ func (b *outbox) account() {
 	}
 }
 
-// runBytes is the size of a run, and of an entry.
-const runBytes = 24
+// runBytes is the size of an entry, and about that of a run.
+const runBytes = 32
 
 // lacks is about how many bytes append would allocate for n more, beyond what is kept anyway.
 func (b *outbox) lacks(n int) int {

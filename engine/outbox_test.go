@@ -110,10 +110,9 @@ func TestBufferedWhileDrainingOverASocket(t *testing.T) {
 	if _, err := c.Send(codec.OpcodeBinary, make([]byte, length)); err != nil {
 		t.Fatal(err)
 	}
-	sent := codec.HeaderLen(length) + length
-	for start := time.Now(); c.Buffered() == sent; runtime.Gosched() {
+	for start := time.Now(); !isSlow(c); runtime.Gosched() {
 		if time.Since(start) > patience {
-			t.Fatal("nothing was written")
+			t.Fatal("the socket was never full")
 		}
 	}
 	before := c.Buffered()

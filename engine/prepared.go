@@ -34,9 +34,9 @@ func (c Conn) SendPrepared(p *Prepared, d Delivery) (Sent, error) {
 		return Sent{}, ErrClosed
 	}
 	l := c.loop
-	o := outgoing{op: p.op, fin: true, from: sendOpen, to: sendOpen, delivery: d}
+	o := message(p.op, d)
 	l.mu.Lock()
-	sent, err := l.placePrepared(c, &o, p)
+	sent, err := l.placePrepared(c, o, p)
 	l.mu.Unlock()
 	l.wakeAfter(err)
 	return sent, err
@@ -56,7 +56,7 @@ func (l *loop) placePrepared(c Conn, o *outgoing, p *Prepared) (Sent, error) {
 	if placed {
 		fresh = 0
 	}
-	if s.backlog != 0 || !l.fits(s, len(p.frame), fresh) {
+	if s.backlog != 0 || s.flags&sendDirect != 0 || !l.fits(s, len(p.frame), fresh) {
 		return queueFrame(l, c.token, s, o, p, p.frame[p.header:])
 	}
 	if !placed {

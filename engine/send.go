@@ -26,6 +26,7 @@ type sendFlags uint8
 const (
 	sendSlow  sendFlags = 1 << iota // the driver's queue held bytes after a flush and still does
 	sendMasks                       // we are the client: frames are masked
+	sendDirect                      // a goroutine is writing a frame; all else waits in the backlog
 )
 
 type sendState uint8
@@ -76,7 +77,7 @@ func placeFrame[T []byte | string](l *loop, t poller.Token, o *outgoing, payload
 		return Sent{}, whyNot(s)
 	}
 	n := codec.MaxHeaderLen + len(payload)
-	if s.backlog != 0 || !l.fits(s, n, n) {
+	if s.backlog != 0 || s.flags&sendDirect != 0 || !l.fits(s, n, n) {
 		return queueFrame(l, t, s, o, nil, payload)
 	}
 	box := &l.outbox

@@ -83,6 +83,7 @@ type Server struct {
 	done         chan struct{} // closed when Serve returns
 	closed       bool          // Shutdown or Close was called
 	settings     *options
+	tune         func(*options) // by which tests reach what has no field
 	loops        []*loop
 	workers      *workers // nil if callbacks run on the loops
 	sources      *sources // nil if they are not limited
@@ -229,6 +230,9 @@ func (s *Server) start(listeners []net.Listener) (poller.Driver, error) {
 
 // configure makes what the loops share.
 func (s *Server) configure(settings *options) {
+	if s.tune != nil {
+		s.tune(settings)
+	}
 	s.settings = settings
 	s.events.Store(&[]*Events{&s.Events})
 	s.budget.most = settings.maxMemory

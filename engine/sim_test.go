@@ -151,6 +151,8 @@ func (r *simRun) configure(draw *rand.Rand) {
 		Events:       r.events(r.peerOf),
 	}
 	r.server.Events.Upgrade = r.upgrade
+	direct := []int{16, 200, 2000, directBytes}[draw.IntN(4)]
+	r.server.tune = func(o *options) { o.directBytes = direct }
 	if draw.IntN(3) == 0 {
 		r.server.Workers = 1 + draw.IntN(3)
 	}

@@ -88,6 +88,14 @@ func (ss *slowSocket) flood(d func(i int) Delivery, enough func(Sent, error) boo
 
 func plainly(int) Delivery { return Delivery{} }
 
+// isSlow says whether the driver's queue held bytes after a flush.
+func isSlow(c Conn) bool {
+	c.loop.mu.Lock()
+	defer c.loop.mu.Unlock()
+	s := c.loop.sendingOf(c.token)
+	return s != nil && s.flags&sendSlow != 0
+}
+
 // waiting is the number of messages in the backlog, if the peer is slow.
 func (ss *slowSocket) waiting() int {
 	l := ss.c.loop

@@ -41,7 +41,7 @@ func (w *MessageWriter) Write(p []byte) (n int, err error) {
 	if w.err != nil {
 		return 0, w.err
 	}
-	_, err = sendFrame(w.conn.loop, w.conn.token, w.fragment(), p)
+	_, err = sendBytes(w.conn.loop, w.conn.token, w.fragment(), p)
 	return w.wrote(p, err)
 }
 

@@ -71,14 +71,15 @@ func (l *loop) occupy(fd int) (Token, *conn) {
 }
 
 // release closes the descriptor and gives the slot up. The generation is raised
-// before the descriptor can become another's: ask relies on it.
+// before the descriptor can become another's: ask and TryWrite rely on it.
 func (l *loop) release(c *conn, slot uint32) {
-	generation := c.generation.Load() + 1
+	t := MakeToken(slot, c.generation.Load())
+	generation := t.Generation() + 1
 	if generation == 0 {
 		generation = 1
 	}
 	c.generation.Store(generation)
-	l.kernel.close(int(c.fd.Load()))
+	l.closePinned(t, int(c.fd.Load()))
 	c.flags = connDead
 	c.fd.Store(int32(l.freeSlot))
 	l.freeSlot = slot
@@ -88,12 +89,16 @@ func (l *loop) release(c *conn, slot uint32) {
 // readable reads once: level triggering brings the rest on later turns, after the
 // others had theirs.
 func (l *loop) readable(t Token, c *conn) {
-	n, errno := l.kernel.read(int(c.fd.Load()), l.buffer)
-	l.received(t, c, n, errno)
+	b := l.handler.Buffer(t)
+	if len(b) == 0 {
+		b = l.buffer
+	}
+	n, errno := l.kernel.read(int(c.fd.Load()), b)
+	l.received(t, c, b, n, errno)
 }
 
-// received is what a read of the socket brought: n bytes of the loop's buffer, the end or an error.
-func (l *loop) received(t Token, c *conn, n int, errno syscall.Errno) {
+// received is what a read of the socket brought: n bytes of b, the end or an error.
+func (l *loop) received(t Token, c *conn, b []byte, n int, errno syscall.Errno) {
 	switch {
 	case errno == syscall.EAGAIN || errno == syscall.EINTR:
 	case errno != 0:
@@ -105,7 +110,7 @@ func (l *loop) received(t Token, c *conn, n int, errno syscall.Errno) {
 			l.watch(t, c, c.interest&^interestRead)
 		}
 	default:
-		l.present(t, c, l.buffer[:n])
+		l.present(t, c, b[:n])
 	}
 }
 

@@ -112,14 +112,14 @@ func (l *loop) connecting(t Token, c *conn, ready readiness) {
 	}
 	n, errno := l.kernel.read(int(c.fd.Load()), l.buffer)
 	if errno != 0 {
-		l.received(t, c, 0, errno)
+		l.received(t, c, nil, 0, errno)
 		return
 	}
 	l.connected(t, c)
 	switch {
 	case c.flags&connDead != 0:
 	case c.flags&connPaused == 0:
-		l.received(t, c, n, 0)
+		l.received(t, c, l.buffer, n, 0)
 	case n > 0:
 		l.keep(c, l.buffer[:n])
 	}

@@ -58,10 +58,12 @@ type loop struct {
 	rests      []Token // connections with input not consumed, to be presented again
 	restsNow   []Token
 	dead       []death
+	undead     []undead
 
 	listeners []int
 	resting   bool // accept lacked a resource: the listeners are not watched
 
+	pins     pins         // of TryWrite
 	count    atomic.Int64 // connections on this loop or on their way to it
 	woken    atomic.Bool  // a turn was asked for
 	sleeping atomic.Bool  // the loop may be waiting: ending the wait takes a system call
@@ -100,6 +102,9 @@ func (l *loop) run() {
 // turn does all the work of one iteration.
 func (l *loop) turn(n int) {
 	l.now = l.clock()
+	if len(l.undead) > 0 {
+		l.closeUndead()
+	}
 	// First, so that what Data leaves now waits for a later turn.
 	if len(l.rests) > 0 {
 		l.presentRests()
@@ -274,6 +279,7 @@ func (l *loop) shut() {
 	l.bury()
 	l.handler.Flush()
 	l.bury()
+	l.awaitUndead()
 	l.buffers.Empty()
 }
 

@@ -48,6 +48,10 @@ type Handler interface {
 	// Connected says that the connection is made. From here on it is as one that Open
 	// told of. If it cannot be made, Closed comes instead, with the system's error.
 	Connected(t Token)
+	// Buffer is where the next bytes of the connection are to be read to, and so where
+	// the b of the Data that follows lies. nil means a buffer of the driver's. A driver may ask and
+	// then have nothing to read, or not ask.
+	Buffer(t Token) []byte
 	// Data brings bytes. b belongs to the handler until it returns, and may be
 	// edited in place. The handler says how many bytes it consumed; the driver
 	// keeps a copy of the rest and presents it again on a later turn, without
@@ -72,8 +76,8 @@ type Handler interface {
 // TickInterval is the time between two calls of Handler.Tick.
 const TickInterval = 250 * time.Millisecond
 
-// A Loop is what a Handler works with. Only Index, RemoteAddr, Socket and Wake may
-// be called from other goroutines.
+// A Loop is what a Handler works with. Only Index, TryWrite, RemoteAddr, Socket and Wake
+// may be called from other goroutines.
 type Loop interface {
 	// Index numbers the loops of a driver from 0.
 	Index() int
@@ -87,6 +91,11 @@ type Loop interface {
 	// Writev is Write for bytes in pieces. vec is the driver's to edit until
 	// Writev returns.
 	Writev(t Token, vec [][]byte) error
+	// TryWrite writes what the socket takes of head, and then of body, and keeps nothing of the rest. It
+	// returns the number of bytes: 0 for a stale token, for a socket that is full or has failed, which shows elsewhere,
+	// and whenever the driver cannot. Any goroutine may call it; that the output queue is empty, and nobody
+	// else writes to the connection meanwhile, is up to the caller.
+	TryWrite(t Token, head, body []byte) (n int)
 	// CloseWrite sends FIN once the queue is empty, and refuses further writes.
 	CloseWrite(t Token)
 	// Pending is the number of bytes in the output queue.

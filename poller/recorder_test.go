@@ -38,6 +38,7 @@ func newRecorder(l Loop) *recorder {
 }
 
 func (r *recorder) Open(t Token) { r.opened = append(r.opened, t) }
+func (r *recorder) Buffer(Token) []byte { return nil }
 
 func (r *recorder) Dialing(t Token, tag any) {
 	r.opened = append(r.opened, t)

@@ -155,6 +155,10 @@ func (s steppedKernel) write(fd int, b []byte) (int, syscall.Errno) { return s.k
 
 func (s steppedKernel) writev(fd int, vec [][]byte) (int, syscall.Errno) { return s.k.Writev(fd, vec) }
 
+func (s steppedKernel) writeBoth(fd int, head, body []byte) (int, syscall.Errno) {
+	return s.k.Writev(fd, [][]byte{head, body})
+}
+
 func (s steppedKernel) closeWrite(fd int) syscall.Errno { return s.k.CloseWrite(fd) }
 
 func (s steppedKernel) close(fd int) syscall.Errno { return s.k.Close(fd) }

@@ -26,6 +26,8 @@ type kernel interface {
 	// write and writev raise no SIGPIPE.
 	write(fd int, b []byte) (n int, errno syscall.Errno)
 	writev(fd int, vec [][]byte) (n int, errno syscall.Errno)
+	// writeBoth is writev for two pieces. Any goroutine calls it.
+	writeBoth(fd int, head, body []byte) (n int, errno syscall.Errno)
 	// closeWrite sends FIN.
 	closeWrite(fd int) syscall.Errno
 	// close never retries: the descriptor is gone whatever it returns.

@@ -63,6 +63,10 @@ func (systemKernel) writev(fd int, vec [][]byte) (int, syscall.Errno) {
 	return result(n, err)
 }
 
+func (k systemKernel) writeBoth(fd int, head, body []byte) (int, syscall.Errno) {
+	return k.writev(fd, [][]byte{head, body})
+}
+
 func (systemKernel) closeWrite(fd int) syscall.Errno {
 	if err := unix.Shutdown(fd, unix.SHUT_WR); err != nil {
 		return errnoOf(err)

@@ -68,6 +68,16 @@ func (k *systemKernel) writev(fd int, vec [][]byte) (int, syscall.Errno) {
 	return int(n), errno
 }
 
+func (k *systemKernel) writeBoth(fd int, head, body []byte) (int, syscall.Errno) {
+	vec := [2]unix.Iovec{{Base: unsafe.SliceData(head)}, {Base: unsafe.SliceData(body)}}
+	vec[0].SetLen(len(head))
+	vec[1].SetLen(len(body))
+	msg := unix.Msghdr{Iov: &vec[0]}
+	msg.SetIovlen(len(vec))
+	n, _, errno := syscall.RawSyscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)), unix.MSG_NOSIGNAL)
+	return int(n), errno
+}
+
 func (k *systemKernel) closeWrite(fd int) syscall.Errno {
 	_, _, errno := syscall.RawSyscall(unix.SYS_SHUTDOWN, uintptr(fd), unix.SHUT_WR, 0)
 	return errno

@@ -105,6 +105,8 @@ func (h *handler) Open(t poller.Token) {
 	h.server.opened <- c
 }
 
+func (h *handler) Buffer(poller.Token) []byte { return nil }
+
 // Dialing implements poller.Handler.
 func (h *handler) Dialing(t poller.Token, tag any) {
 	h.enter("Dialing")

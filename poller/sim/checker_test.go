@@ -138,6 +138,7 @@ func (h *echoer) Open(t poller.Token) {
 	}
 	h.meddle(c)
 }
+func (h *echoer) Buffer(poller.Token) []byte { return nil }
 
 func (h *echoer) Dialing(t poller.Token, tag any) {
 	h.enter("Dialing", 0)

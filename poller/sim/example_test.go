@@ -35,6 +35,7 @@ func (s *shout) Tick(now time.Duration) {
 func (s *shout) EOF(t poller.Token)             { s.loop.Close(t, nil) }
 func (s *shout) Closed(t poller.Token, _ error) { delete(s.heard, t) }
 func (s *shout) Dialing(poller.Token, any)      {}
+func (s *shout) Buffer(poller.Token) []byte     { return nil }
 func (s *shout) Connected(poller.Token)         {}
 func (s *shout) Progress(poller.Token, int)     {}
 func (s *shout) Drained(poller.Token)           {}

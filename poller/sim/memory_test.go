@@ -74,6 +74,7 @@ func (h idle) Open(t poller.Token)               { *h.tokens = append(*h.tokens,
 func (h idle) Data(t poller.Token, b []byte) int { _ = h.loop.Write(t, b); return len(b) }
 func (h idle) EOF(t poller.Token)                { h.loop.Close(t, nil) }
 func (h idle) Dialing(poller.Token, any)         {}
+func (h idle) Buffer(poller.Token) []byte        { return nil }
 func (h idle) Connected(poller.Token)            {}
 func (h idle) Progress(poller.Token, int)        {}
 func (h idle) Drained(poller.Token)              {}
