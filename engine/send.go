@@ -24,9 +24,9 @@ type sending struct {
 type sendFlags uint8
 
 const (
-	sendSlow  sendFlags = 1 << iota // the driver's queue held bytes after a flush and still does
-	sendMasks                       // we are the client: frames are masked
-	sendDirect                      // a goroutine is writing a frame; all else waits in the backlog
+	sendSlow   sendFlags = 1 << iota // the driver's queue held bytes after a flush and still does
+	sendMasks                        // we are the client: frames are masked
+	sendDirect                       // a goroutine is writing a frame; all else waits in the backlog
 )
 
 type sendState uint8
