@@ -26,6 +26,9 @@ var allowed = []rule{
 	{"mask", []string{"golang.org/x/sys/cpu"}, "a leaf: bytes and a key; ADR 1 for cpu"},
 	{"codec/utf8", []string{"golang.org/x/sys/cpu"}, "a leaf: bytes and a state; ADR 1"},
 	{"codec", []string{module + "/mask", module + "/codec/utf8"}, "frames know nothing of sockets or HTTP"},
+	{"codec/deflate", []string{
+		module + "/codec", module + "/codec/utf8", "github.com/klauspost/compress/flate",
+	}, "messages in, messages out: it knows nothing of frames, and nobody pays for the library who does not import it"},
 	{"codec/codectest", nil, "reads text; the codec's own tests use it"},
 	{"handshake", nil, "usable without the engine, and light: no net/http"},
 	{"poller", []string{"golang.org/x/sys/unix", module + "/poller/internal/system"}, "sockets know nothing of WebSocket"},

@@ -11,13 +11,16 @@ import (
 	"testing"
 )
 
-// deflaters gives one of each kind.
+// deflaters gives one of each kind, and in short tests fewer.
 func deflaters(t testing.TB) []*Deflater {
 	all := []*Deflater{{}}
 	for bits := minWindowBits; bits <= maxWindowBits; bits++ {
 		for level := Fastest; level <= Smallest; level++ {
 			if bits < maxWindowBits && level > 1 {
 				continue // as level 1
+			}
+			if testing.Short() && (bits > 9 && bits < maxWindowBits || level > 1 && level != 6 && level != 9) {
+				continue
 			}
 			d, err := NewDeflater(level, bits)
 			if err != nil {
@@ -76,6 +79,9 @@ func checkMessage(t testing.TB, d *Deflater, compressed, message, history []byte
 func TestWithoutTakeover(t *testing.T) {
 	for _, d := range deflaters(t) {
 		for _, n := range []int{0, 1, 64, 127, 200, 256, 257, 512, 4096, 32767, 32768, 65536, 200000} {
+			if testing.Short() && n > 70000 {
+				continue
+			}
 			for _, message := range [][]byte{samples(3, max(n, 10))[0], make([]byte, n), noise(1, n)} {
 				out, ok := d.Append([]byte("before"), message, nil)
 				if !bytes.HasPrefix(out, []byte("before")) || ok && len(out)-6 >= len(message) || !ok && len(out) != 6 {

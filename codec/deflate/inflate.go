@@ -32,6 +32,7 @@ func (f *Inflater) Append(dst, src []byte, text bool, w *Window, lim *Limits) ([
 	if i == nil {
 		i = newInflation()
 	}
+	i.prime()
 	i.source = source{rest: src}
 	i.buffered.Reset(&i.source)
 	i.sink = sink{dst: dst, start: len(dst), memory: f.Memory, text: text, limits: resolve(lim, len(src)), source: &i.source}
@@ -64,10 +65,24 @@ const (
 	restartBytes = 128
 )
 
+// primer is a final block without content whose codes have one symbol each: the end of the block, and
+// the distance that is never valid in less than 24 KiB. See prime.
+var primer = []byte("\x05\xdd\x81\x00\x00\x00\x00\x00\x90\xff\x6b\x25\x00")
+
 func newInflation() *inflation {
 	i := &inflation{buffered: bufio.NewReaderSize(nil, bufferBytes)}
 	i.library = flate.NewReader(i.buffered).(library)
 	return i
+}
+
+// prime overwrites the Huffman tables of the message before. The library takes a block whose code has
+// no symbol, decodes it with the table that was there last, and so would let one connection learn of
+// the messages of another.
+func (i *inflation) prime() {
+	i.source = source{rest: primer}
+	i.buffered.Reset(&i.source)
+	i.library.Reset(i.buffered, nil)
+	i.library.WriteTo(io.Discard) // inflates to nothing
 }
 
 // message inflates what the source holds. A final block ends the stream for the library, but not

@@ -207,9 +207,14 @@ func TestHistoryAcrossFinalBlocks(t *testing.T) {
 			}
 			src = append(src, second...)
 			want := slices.Concat(first, first)
-			got, err := f.Append(nil, src, false, windowOf(window), nil)
+			w.Drop()
+			w.add(window)
+			got, err := f.Append(nil, src, false, &w, nil)
 			if err != nil || !bytes.Equal(got, want) {
 				t.Errorf("%d bytes before, %d bytes: %d of %d bytes, %v", before, n, len(got), len(want), err)
+			}
+			if !bytes.Equal(w.data, last(slices.Concat(window, want), maxWindow)) {
+				t.Errorf("%d bytes before, %d bytes: the window is not the end of what went before", before, n)
 			}
 		}
 	}
@@ -255,3 +260,22 @@ func (l *lender) Grow(b []byte, need int) []byte {
 }
 
 func (l *lender) Release([]byte) { l.released++ }
+
+// A block whose code of distances has no symbol, but refers to something, is read alike whatever was
+// inflated before it.
+func TestTablesAreNotKept(t *testing.T) {
+	src := []byte("t\xd0\xcdj\xeb0\x10\x05\xe0WA\xb3v\x8c~bY\x9a\xe7\xc8\xea^\xba \xedI\"90AV!Y\xe4\u074b\x1b\xd7uB\xd9\xef000170000a900010\x7fA")
+	want, wantErr := new(Inflater).Append(nil, src, false, nil, nil)
+	if r, ok := inflateReference(src, nil); ok || !r.noSymbol || !errors.Is(wantErr, ErrCorrupt) {
+		t.Fatalf("not such a block: %v, %v", ok, wantErr)
+	}
+	var f Inflater
+	for _, message := range samples(13, 1000) {
+		if _, err := f.Append(nil, compress(t, message, nil), true, nil, nil); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := f.Append(nil, src, false, nil, nil); !bytes.Equal(got, want) || err.Error() != wantErr.Error() {
+			t.Fatalf("%q, %v, not %q, %v", got, err, want, wantErr)
+		}
+	}
+}

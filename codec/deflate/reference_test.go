@@ -10,6 +10,7 @@ type reference struct {
 	history  int // bytes of out that were there before
 	farthest int // distance
 	fault    bool
+	noSymbol bool // a code without a symbol was used: the library does not always refuse that
 }
 
 // inflateReference inflates a message as the Inflater should.
@@ -102,6 +103,7 @@ func (r *reference) newCode(lengths []int) (c code) {
 }
 
 func (r *reference) symbol(c *code) int {
+	r.noSymbol = r.noSymbol || len(c.symbols) == 0
 	value, first, index := 0, 0, 0
 	for n := 1; n < 16 && !r.fault; n++ {
 		value = value<<1 | r.bits(1)

@@ -20,7 +20,7 @@ func sample(r *rand.Rand, messageLen int) []byte {
 	if messageLen < 200 {
 		symbols := []string{"BTCUSD", "ETHUSD", "SOLUSD", "XRPUSD"}
 		return fmt.Appendf(nil, `{"type":"trade","sym":"%s","px":%d.%02d,"qty":%d,"ts":%d}`,
-			symbols[r.IntN(4)], 1000+r.IntN(60000), r.IntN(100), r.IntN(50), 1763700000000+r.IntN(1e8))
+			symbols[r.IntN(4)], 1000+r.IntN(60000), r.IntN(100), r.IntN(50), 1763700000000+r.Int64N(1e8))
 	}
 	names := []string{"alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi"}
 	words := []string{
