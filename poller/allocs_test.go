@@ -102,6 +102,31 @@ func TestAskAllocatesNothing(t *testing.T) {
 	})
 }
 
+// TestTryWriteAllocatesNothing writes from where the bytes lie, and they are read to where the handler says.
+func TestTryWriteAllocatesNothing(t *testing.T) {
+	r := newAllocsRig(t)
+	token, peer := r.pair()
+	head, body, buffer := make([]byte, 10), make([]byte, 1000), make([]byte, 2000)
+	answer := make([]byte, 2000)
+	received := 0
+	r.onBuffer = func(Token) []byte { return buffer }
+	r.onData = func(_ Token, b []byte) int {
+		received += len(b)
+		if n := r.l.TryWrite(token, head, b); n != len(head)+len(b) {
+			t.Errorf("%d bytes were taken", n)
+		}
+		return len(b)
+	}
+	allocsNone(t, func() {
+		writeRaw(peer.fd, body)
+		r.step()
+		readRaw(peer.fd, answer)
+	})
+	if want := len(body) * (allocsRuns + 1 + allocsWarm); received != want {
+		t.Errorf("%d bytes were received, want %d", received, want)
+	}
+}
+
 // TestPauseAllocatesNothing pauses with bytes left, and takes them later.
 func TestPauseAllocatesNothing(t *testing.T) {
 	r := newAllocsRig(t)

@@ -104,6 +104,9 @@ func (l *loop) received(t Token, c *conn, b []byte, n int, errno syscall.Errno) 
 	case errno != 0:
 		l.Close(t, errno)
 	case n == 0:
+		if !l.isEnd(t, c) {
+			return
+		}
 		c.flags |= connEOF
 		l.handler.EOF(t)
 		if c.flags&connDead == 0 { // most handlers close the connection, which saves a system call

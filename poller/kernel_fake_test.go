@@ -5,6 +5,7 @@ package poller
 import (
 	"math/rand/v2"
 	"net/netip"
+	"sync"
 	"syscall"
 )
 
@@ -20,6 +21,7 @@ type faultKernel struct {
 	onRead       func(fd int, b []byte) (int, syscall.Errno)
 	onWrite      func(fd int, b []byte) (int, syscall.Errno)
 	onWritev     func(fd int, vec [][]byte) (int, syscall.Errno)
+	onWriteBoth  func(fd int, head, body []byte) (int, syscall.Errno)
 	onSocket     func(fd int) (SocketState, syscall.Errno)
 	// onClose runs after the descriptor was closed, as close(2) reports errors.
 	onClose func(fd int) syscall.Errno
@@ -98,6 +100,13 @@ func (k *faultKernel) writev(fd int, vec [][]byte) (int, syscall.Errno) {
 	return k.kernel.writev(fd, vec)
 }
 
+func (k *faultKernel) writeBoth(fd int, head, body []byte) (int, syscall.Errno) {
+	if k.onWriteBoth != nil {
+		return k.onWriteBoth(fd, head, body)
+	}
+	return k.kernel.writeBoth(fd, head, body)
+}
+
 func (k *faultKernel) socketState(fd int) (SocketState, syscall.Errno) {
 	if k.onSocket != nil {
 		return k.onSocket(fd)
@@ -126,13 +135,16 @@ func only(vec [][]byte, n int) [][]byte {
 }
 
 // shortKernel moves a random number of bytes, and sometimes none for a reason that
-// is not an error. It is one loop's and its sequence is always the same.
+// is not an error. It is one loop's, and its sequence is always the same while no other goroutine writes.
 type shortKernel struct {
 	kernel
+	mu     sync.Mutex // guards random
 	random *rand.Rand
 }
 
 func (k *shortKernel) limit() (int, syscall.Errno) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	if k.random == nil {
 		k.random = rand.New(rand.NewPCG(1, 2))
 	}
@@ -169,4 +181,13 @@ func (k *shortKernel) writev(fd int, vec [][]byte) (int, syscall.Errno) {
 		return -1, errno
 	}
 	return k.kernel.writev(fd, only(vec, n))
+}
+
+func (k *shortKernel) writeBoth(fd int, head, body []byte) (int, syscall.Errno) {
+	n, errno := k.limit()
+	if errno != 0 {
+		return -1, errno
+	}
+	vec := only([][]byte{head, body}, n)
+	return k.kernel.writeBoth(fd, vec[0], vec[1])
 }

@@ -71,7 +71,7 @@ type loop struct {
 	mu       sync.Mutex   // guards what follows
 	handed   []arrival
 	failed   []death // what TryWrite found
-	closed   bool // the mechanism is closed
+	closed   bool    // the mechanism is closed
 }
 
 var _ Loop = (*loop)(nil)

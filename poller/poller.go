@@ -50,7 +50,8 @@ type Handler interface {
 	Connected(t Token)
 	// Buffer is where the next bytes of the connection are to be read to, and so where
 	// the b of the Data that follows lies. nil means a buffer of the driver's. A driver may ask and
-	// then have nothing to read, or not ask.
+	// then have nothing to read, or not ask; what it presents again lies elsewhere. Buffer
+	// calls no method of the Loop.
 	Buffer(t Token) []byte
 	// Data brings bytes. b belongs to the handler until it returns, and may be
 	// edited in place. The handler says how many bytes it consumed; the driver
@@ -92,9 +93,10 @@ type Loop interface {
 	// Writev returns.
 	Writev(t Token, vec [][]byte) error
 	// TryWrite writes what the socket takes of head, and then of body, and keeps nothing of the rest. It
-	// returns the number of bytes: 0 for a stale token, for a socket that is full or has failed, which shows elsewhere,
-	// and whenever the driver cannot. Any goroutine may call it; that the output queue is empty, and nobody
-	// else writes to the connection meanwhile, is up to the caller.
+	// returns the number of bytes: 0 for a stale token, for a socket that is full, for one that has failed, which closes
+	// the connection as in Write, and whenever the driver cannot. Any goroutine may call it; that the connection is made
+	// and neither closed nor closed for writing, that the output queue is empty, and that nobody else
+	// writes meanwhile, is up to the caller.
 	TryWrite(t Token, head, body []byte) (n int)
 	// CloseWrite sends FIN once the queue is empty, and refuses further writes.
 	CloseWrite(t Token)

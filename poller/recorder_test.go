@@ -23,6 +23,7 @@ type recorder struct {
 
 	onDialing   func(t Token)
 	onConnected func(t Token)
+	onBuffer    func(t Token) []byte
 	onData      func(t Token, b []byte) int
 	onProgress  func(t Token, pending int)
 	onFlush     func()
@@ -38,7 +39,13 @@ func newRecorder(l Loop) *recorder {
 }
 
 func (r *recorder) Open(t Token) { r.opened = append(r.opened, t) }
-func (r *recorder) Buffer(Token) []byte { return nil }
+
+func (r *recorder) Buffer(t Token) []byte {
+	if r.onBuffer == nil {
+		return nil
+	}
+	return r.onBuffer(t)
+}
 
 func (r *recorder) Dialing(t Token, tag any) {
 	r.opened = append(r.opened, t)
