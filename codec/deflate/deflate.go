@@ -49,9 +49,12 @@ func NewDeflater(level, windowBits int) (*Deflater, error) {
 // payload of a message with RSV1. With a Window it may refer to what that holds, and adds src to it;
 // without one it refers to nothing but itself, and every peer can read it.
 //
-// If that would not make it smaller, it is not ok, and the window is as it was: the message is to be
-// sent as it is, without RSV1. The slice returned is dst then, perhaps grown. If ok, the peer has to
-// get the message, and before any other that was compressed with the same Window.
+// If that would not make it smaller, it is not ok, and what the window holds is as it was: the
+// message is to be sent as it is, without RSV1. The slice returned is dst then, perhaps grown. If ok,
+// the peer has to get the message, and before any other that was compressed with the same Window.
+//
+// Of short messages that the window does not help, one in eight becomes 6 bytes longer and is ok:
+// uncompressed, but with RSV1. Otherwise the window would never hold what makes the next ones smaller.
 func (d *Deflater) Append(dst, src []byte, w *Window) (out []byte, ok bool) {
 	c, _ := d.pool.Get().(*deflation)
 	if c == nil {
@@ -62,13 +65,26 @@ func (d *Deflater) Append(dst, src []byte, w *Window) (out []byte, ok bool) {
 	out = c.out.b
 	c.out = limited{}
 	d.pool.Put(c)
-	if !ok {
+	switch {
+	case ok:
+		out = out[:len(out)-tailLen]
+	case w != nil && w.wants(src):
+		out = appendStored(out[:len(dst)], src)
+	default:
 		return out[:len(dst)], false
 	}
 	if w != nil && !w.add(src) {
 		w.Drop()
 	}
-	return out[:len(out)-tailLen], true
+	return out, true
+}
+
+// appendStored appends a short message as section 7.2.3.3 does.
+func appendStored(dst, src []byte) []byte {
+	n := len(src)
+	dst = append(dst, 0, byte(n), byte(n>>8), ^byte(n), ^byte(n>>8))
+	dst = append(dst, src...)
+	return append(dst, 0)
 }
 
 // deflation is what it takes to compress one message.

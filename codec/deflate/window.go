@@ -18,8 +18,24 @@ type Window struct {
 	// buffer is held.
 	Memory codec.Memory
 
-	size int
-	data []byte
+	size   int
+	data   []byte
+	missed uint8 // short messages that it did not help; it decides which of them is taken in
+}
+
+const (
+	wantedBytes = 256 // longest message that is taken in
+	wantedEvery = 8
+)
+
+// wants reports whether a message that did not become smaller is to be taken in for the next ones:
+// of short ones the first, and each eighth after it.
+func (w *Window) wants(message []byte) bool {
+	if len(message) == 0 || len(message) > wantedBytes {
+		return false
+	}
+	w.missed++
+	return w.missed%wantedEvery == 1
 }
 
 // NewWindow returns an empty window of so many bytes: 1 << bits for what the peer sends, where bits
@@ -36,7 +52,7 @@ func (w *Window) Drop() {
 	if w.data != nil && w.Memory != nil {
 		w.Memory.Release(w.data)
 	}
-	w.data = nil
+	w.data, w.missed = nil, 0
 }
 
 // add takes the end of a message. It reports false if there is no memory; nothing is taken then.
