@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -93,6 +94,8 @@ func TestEnd(t *testing.T) {
 
 // A program stays on its processors, and its starter on all.
 func TestProcessors(t *testing.T) {
+	runtime.LockOSThread() // what starts a program moves its own thread
+	defer runtime.UnlockOSThread()
 	before, err := CPUs()
 	if err != nil || len(before) == 0 {
 		t.Fatal(before, err)
