@@ -14,6 +14,7 @@ import (
 type behaviour struct {
 	dialing func(*conn)
 	open    func(*conn) // also of a dialed connection, when it is made
+	buffer  func(*conn) []byte
 	data    func(c *conn, b []byte) (consumed int)
 	eof     func(*conn)
 	drained func(*conn)
@@ -44,6 +45,9 @@ type conn struct {
 	dialed     bool // it was asked for by Dial
 	connecting bool // and is being made
 	tag        any
+
+	buffer []byte // what was answered last
+	left   bool   // Data left bytes
 
 	eof    bool
 	closed bool
@@ -105,7 +109,17 @@ func (h *handler) Open(t poller.Token) {
 	h.server.opened <- c
 }
 
-func (h *handler) Buffer(poller.Token) []byte { return nil }
+// Buffer implements poller.Handler.
+func (h *handler) Buffer(t poller.Token) []byte {
+	h.enter("Buffer")
+	defer h.leave()
+	c := h.find("Buffer", t)
+	c.buffer = nil
+	if h.server.behaviour.buffer != nil {
+		c.buffer = h.server.behaviour.buffer(c)
+	}
+	return c.buffer
+}
 
 // Dialing implements poller.Handler.
 func (h *handler) Dialing(t poller.Token, tag any) {
@@ -141,10 +155,16 @@ func (h *handler) Data(t poller.Token, b []byte) int {
 	if c.eof || c.paused || len(b) == 0 {
 		h.server.t.Errorf("Data of %d bytes, after EOF: %v, paused: %v", len(b), c.eof, c.paused)
 	}
-	if h.server.behaviour.data == nil {
-		return len(b)
+	if len(c.buffer) > 0 && !c.left && (len(b) > len(c.buffer) || &b[0] != &c.buffer[0]) {
+		h.server.t.Errorf("Data of %d bytes is not at the beginning of the buffer of %d", len(b), len(c.buffer))
 	}
-	return h.server.behaviour.data(c, b)
+	c.buffer = nil
+	consumed := len(b)
+	if h.server.behaviour.data != nil {
+		consumed = h.server.behaviour.data(c, b)
+	}
+	c.left = consumed < len(b)
+	return consumed
 }
 
 // EOF implements poller.Handler.

@@ -136,6 +136,9 @@ func checkInert(t testing.TB, c *conn) {
 	if err := l.Writev(c.token, [][]byte{[]byte("stale")}); !errors.Is(err, poller.ErrClosed) {
 		t.Errorf("Writev: %v, want ErrClosed", err)
 	}
+	if n := l.TryWrite(c.token, []byte("sta"), []byte("le")); n != 0 {
+		t.Errorf("TryWrite: %d, want 0", n)
+	}
 	if _, err := l.RemoteAddr(c.token); !errors.Is(err, poller.ErrClosed) {
 		t.Errorf("RemoteAddr: %v, want ErrClosed", err)
 	}
@@ -225,6 +228,7 @@ func testStaleToken(t *testing.T, newDriver maker) {
 	stale = append(stale,
 		&conn{h: c.h, token: 0},
 		&conn{h: c.h, token: poller.MakeToken(c.token.Slot(), c.token.Generation()+1)},
+		&conn{h: c.h, token: poller.MakeToken(500, 1)},
 		&conn{h: c.h, token: poller.MakeToken(1<<30, 1)})
 	for i := range 20 {
 		c.h.do(func() {

@@ -17,6 +17,11 @@ import (
 	"github.com/wsloop/wsloop/poller"
 )
 
+const (
+	bufferMost = 3000
+	unused     = 0xa5 // fills what must not be written
+)
+
 var errTest = errors.New("closed by the test")
 
 // A trial is one run of a random script against a handler that echoes as it likes and checks what package
@@ -30,6 +35,8 @@ type trial struct {
 	script   func(*World)
 	opened   int
 	closed   int
+	tried    int  // calls of TryWrite with bytes
+	taken    int  // that it took
 	dialed   int  // times that Dial returned nil
 	dialings int  // and Dialing came
 	orderly  bool // the handler ends no connection by itself any more, and pauses none
@@ -53,10 +60,12 @@ type echoer struct {
 	*trial
 	loop   poller.Loop
 	conns  []*conn // by slot
+	buffer []byte  // of which Buffer answers a part, for all connections
 	inside string  // the callback that runs
 	busy   bool    // something was called on this turn
 	asked  int     // wakes
 	seen   int     // of which Flush knows
+	gone   []poller.Token
 	tick   time.Duration
 }
 
@@ -68,6 +77,8 @@ type conn struct {
 	client     *client // nil if its address could not be learned
 	got        int     // bytes consumed
 	perTurn    int     // calls of Data on this turn
+	buffer     []byte  // what Buffer answered last; what lies behind it must not be written
+	left       bool    // Data left bytes
 	eof        bool
 	paused     bool
 	shut       bool
@@ -97,7 +108,7 @@ func (h *echoer) check(ok bool, format string, args ...any) {
 func (h *echoer) enter(name string, t poller.Token) *conn {
 	h.check(h.inside == "", "%s inside %s", name, h.inside)
 	h.inside = name
-	h.busy = h.busy || name != "Flush"
+	h.busy = h.busy || name != "Flush" && name != "Buffer"
 	if t == 0 {
 		return nil
 	}
@@ -138,7 +149,29 @@ func (h *echoer) Open(t poller.Token) {
 	}
 	h.meddle(c)
 }
-func (h *echoer) Buffer(poller.Token) []byte { return nil }
+
+func (h *echoer) Buffer(t poller.Token) []byte {
+	c := h.enter("Buffer", t)
+	defer h.leave()
+	h.check(!c.paused && !c.eof && !c.left, "a buffer is asked for, paused %v, after EOF %v, with bytes left %v", c.paused, c.eof, c.left)
+	for i := range h.buffer {
+		h.buffer[i] = unused
+	}
+	c.buffer = nil
+	if h.chance(2) {
+		c.buffer = h.buffer[:h.w.random.IntN(bufferMost)]
+	}
+	return c.buffer
+}
+
+// checkBuffer holds that b lies where Buffer said, and nothing behind that was written.
+func (h *echoer) checkBuffer(c *conn, b []byte) {
+	if len(c.buffer) > 0 && !c.left {
+		h.check(len(b) <= len(c.buffer) && &b[0] == &c.buffer[0], "Data of %d bytes is not in the buffer of %d", len(b), len(c.buffer))
+	}
+	behind := h.buffer[len(c.buffer):]
+	h.check(c.left || bytes.Count(behind, []byte{unused}) == len(behind), "bytes behind a buffer of %d were written", len(c.buffer))
+}
 
 func (h *echoer) Dialing(t poller.Token, tag any) {
 	h.enter("Dialing", 0)
@@ -166,6 +199,7 @@ func (h *echoer) Data(t poller.Token, b []byte) int {
 	c := h.enter("Data", t)
 	defer h.leave()
 	c.perTurn++
+	h.checkBuffer(c, b)
 	h.check(len(b) > 0 && !c.eof && !c.paused && c.perTurn <= 2, "Data of %d bytes, after EOF %v, paused %v, %d times on one turn", len(b), c.eof, c.paused, c.perTurn)
 	if c.client != nil {
 		i := slices.IndexFunc(b, func(x byte) bool { c.got++; return x != pattern(c.client.ID(), c.got-1) })
@@ -186,12 +220,23 @@ func (h *echoer) Data(t poller.Token, b []byte) int {
 	}
 	c.got += n
 	clear(b[:n])
+	c.left = n < len(b)
 	h.meddle(c)
 	return n
 }
 
-// write echoes in one piece or in many.
+// write echoes in one piece or in many, or leaves to Write what TryWrite does not take.
 func (h *echoer) write(c *conn, b []byte) {
+	if h.loop.Pending(c.token) == 0 && h.chance(3) {
+		cut := h.w.random.IntN(len(b) + 1)
+		n := h.loop.TryWrite(c.token, b[:cut], b[cut:])
+		h.tried++
+		h.taken += n
+		h.check(n >= 0 && n <= len(b), "TryWrite took %d of %d bytes", n, len(b))
+		if b = b[n:]; len(b) == 0 {
+			return
+		}
+	}
 	if h.chance(2) {
 		h.check(h.loop.Write(c.token, b) == nil, "Write of an open connection failed")
 		return
@@ -234,8 +279,12 @@ func (h *echoer) meddle(c *conn) {
 		c.shut = true
 		h.loop.CloseWrite(c.token)
 		h.check(errors.Is(h.loop.Write(c.token, []byte("x")), poller.ErrClosed), "Write after CloseWrite succeeded")
+		h.check(h.loop.Pending(c.token) > 0 || h.loop.TryWrite(c.token, []byte("x"), nil) == 0, "TryWrite after CloseWrite took a byte")
 	case 27:
 		h.end(c, errTest)
+	case 30, 31, 32, 33:
+		// It takes the socket's error if there is one, and nobody writes then.
+		h.check(c.connecting || h.loop.TryWrite(c.token, nil, nil) == 0, "TryWrite took something of nothing")
 	case 28, 29:
 		h.w.Block(time.Duration(h.w.random.Int64N(int64(3 * time.Second))))
 	}
@@ -318,6 +367,7 @@ func (h *echoer) Closed(t poller.Token, err error) {
 	c.over = true
 	h.check(errors.Is(h.loop.Write(t, []byte("late")), poller.ErrClosed), "Write inside Closed succeeded")
 	h.conns[t.Slot()] = nil
+	h.gone = append(h.gone, t)
 	h.closed++
 }
 
@@ -343,6 +393,10 @@ func (h *echoer) Flush() {
 	h.seen, h.busy = h.asked, false
 	if !busy {
 		return
+	}
+	clear(h.buffer) // which may be another's next
+	for _, t := range h.gone {
+		h.check(h.loop.TryWrite(t, []byte("late"), nil) == 0, "TryWrite to a connection that is closed took something")
 	}
 	for _, c := range h.conns {
 		if c == nil {
@@ -394,7 +448,7 @@ func (r *trial) run(o Options, acts int) {
 	}
 	r.w = New(o)
 	if err := r.w.Serve(func(l poller.Loop) poller.Handler {
-		h := &echoer{trial: r, loop: l}
+		h := &echoer{trial: r, loop: l, buffer: bytes.Repeat([]byte{unused}, bufferMost+64)}
 		r.handlers = append(r.handlers, h)
 		return h
 	}); err != nil {
@@ -505,7 +559,7 @@ func (r *trial) reached(p *Peer) {
 	if r.w.random.IntN(4) == 0 {
 		c.send(r.w.random.IntN(100))
 	}
-	if r.w.random.IntN(20) == 0 {
+	if !r.orderly && r.w.random.IntN(20) == 0 {
 		c.leave([]func(){c.CloseWrite, c.Close, c.Reset}[r.w.random.IntN(3)])
 	}
 }

@@ -96,6 +96,85 @@ func TestEachFaultHappens(t *testing.T) {
 	}
 }
 
+// TestTryWriteStumbles has the faults of writes happen to TryWrite. What it says was taken is what the peer gets.
+func TestTryWriteStumbles(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		faults Faults
+		trace  string
+		most   int // bytes of 100 that one call may take
+	}{
+		{"None", Faults{}, "write to peer", 100},
+		{"ShortWrite", Faults{ShortWrite: 1}, "short write", 99},
+		{"Again", Faults{Again: 1}, "again", 0},
+		{"Interrupt", Faults{Interrupt: 1}, "interrupted", 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			happened := 0
+			r := quiet(t)
+			r.serve(Options{Seed: 14, SendBuffer: 250, Trace: func(line string) {
+				if strings.Contains(line, test.trace) {
+					happened++
+				}
+			}}, func(w *World) {
+				r.dial()
+				w.Settle()
+				c, h := r.clients[0], r.handlers[0]
+				all := patternBytes(c.ID(), 0, 100)
+				w.options.Faults, happened = test.faults, 0
+				for range 10 {
+					before := happened
+					n := h.loop.TryWrite(c.conn.token, all[:30], all[30:])
+					if n > test.most || n < min(test.most, 1) || happened != before+1 {
+						t.Errorf("%d bytes were taken, it happened %d times", n, happened-before)
+					}
+					w.options.Faults = Faults{}
+					c.sent, c.got = n, 0
+					w.Settle()
+					if c.got != n {
+						t.Errorf("the peer got %d of %d bytes", c.got, n)
+					}
+					w.options.Faults = test.faults
+				}
+				w.options.Faults = Faults{}
+				if c.conn.ended || c.conn.over {
+					t.Error("the connection ended")
+				}
+				c.healthy, c.sent = false, 0 // nothing was echoed
+			})
+		})
+	}
+}
+
+// TestTryWriteTakesTheError has a reset be found by TryWrite, which is told by Closed all the same.
+func TestTryWriteTakesTheError(t *testing.T) {
+	r := quiet(t)
+	r.serve(Options{Seed: 15}, func(w *World) {
+		for i := range 3 {
+			r.dial()
+			w.Settle()
+			c, h := r.clients[i], r.handlers[0]
+			if r.orderly = i != 1; !r.orderly { // so that the pause lasts
+				c.conn.paused = true
+				h.loop.Pause(c.conn.token)
+			}
+			c.sent = 1 // of which nothing comes: EOF would be a lie
+			c.leave(c.Reset)
+			for !w.socket(c.id).has(broken) {
+				w.stepMove()
+			}
+			if n := h.loop.TryWrite(c.conn.token, []byte("head"), []byte("body")); n != 0 {
+				t.Errorf("%d bytes were taken", n)
+			}
+			w.Settle()
+			if !c.conn.over || c.conn.eof {
+				t.Errorf("it is over: %v, after EOF: %v", c.conn.over, c.conn.eof)
+			}
+			c.sent = 0
+		}
+	})
+}
+
 // TestSweep fails the first call of a kind, then the second, and so on until a run has no more of them, with each
 // error that the call may give.
 func TestSweep(t *testing.T) {

@@ -39,7 +39,7 @@ func TestPromises(t *testing.T) {
 	if testing.Short() {
 		seeds /= 6
 	}
-	opened, healthy, dialed := 0, 0, 0
+	opened, healthy, dialed, tried, taken := 0, 0, 0, 0, 0
 	seed := uint64(1)
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -50,6 +50,8 @@ func TestPromises(t *testing.T) {
 		r := &trial{TB: t}
 		r.run(randomOptions(seed), 150)
 		opened += r.opened
+		tried += r.tried
+		taken += r.taken
 		for _, c := range r.clients {
 			if c.conn != nil && c.healthy && c.got > 0 {
 				healthy++
@@ -59,8 +61,8 @@ func TestPromises(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d connections, %d of them echoed all, %d of those were dialed", opened, healthy, dialed)
-	if opened < int(seeds) || healthy < int(seeds) || dialed < int(seeds)/4 {
+	t.Logf("%d connections, %d of them echoed all, %d of those were dialed; %d calls of TryWrite took %d bytes", opened, healthy, dialed, tried, taken)
+	if opened < int(seeds) || healthy < int(seeds) || dialed < int(seeds)/4 || taken < tried || tried < int(seeds) {
 		t.Errorf("%d connections in %d runs, %d of them healthy and %d of those dialed: the scripts are of no use", opened, seeds, healthy, dialed)
 	}
 }
