@@ -120,7 +120,7 @@ func (l *loop) review(t poller.Token, s *session) {
 	}
 	a := agenda{now: now}
 	switch {
-	case s.flags&flagExpires != 0 && a.passed(l.termsOf(t).expires, 0):
+	case s.flags&flagExpires != 0 && a.passed(*l.expiryOf(t), 0):
 		l.outlive(t, s)
 		return
 	case s.flags&flagStalled != 0 && !l.reviewStall(t, s, &a):
@@ -323,7 +323,7 @@ func (l *loop) startDeadlines(t poller.Token, s *session) {
 	l.unschedule(t.Slot())
 	if d.lifetime != 0 {
 		s.flags |= flagExpires
-		l.termsOf(t).expires = now + d.lifetime - l.random.Uint32N(d.lifetime/10+1)
+		*l.expiryOf(t) = now + d.lifetime - l.random.Uint32N(d.lifetime/10+1)
 	}
 	l.review(t, s)
 }

@@ -79,7 +79,11 @@ func (l *loop) write(box *outbox, e *entry) {
 	case e.first == noRun:
 	case e.first == e.last:
 		r := box.runs[e.first]
-		l.driver.Write(e.token, box.bytes[r.start:r.end])
+		if l.endsWith(e.token) {
+			l.driver.WriteLast(e.token, box.bytes[r.start:r.end])
+		} else {
+			l.driver.Write(e.token, box.bytes[r.start:r.end])
+		}
 	default:
 		l.vec = l.vec[:0]
 		for i := e.first; i != noRun; i = box.runs[i].next {
@@ -92,6 +96,17 @@ func (l *loop) write(box *outbox, e *entry) {
 	if s := l.find(e.token); s != nil {
 		l.noteWrite(s, int(e.size+e.direct))
 	}
+}
+
+// endsWith says whether allSent is going to end the connection, or our side of it, behind what the outbox holds.
+func (l *loop) endsWith(t poller.Token) bool {
+	s := l.find(t)
+	if s == nil || s.phase < phaseFlushing {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return s.sending.backlog == 0 && s.sending.flags&sendDirect == 0 && (s.phase == phaseDiscarding || !s.isClient())
 }
 
 // batchesPerTurn bounds what a long backlog can take of a turn if the socket takes all.

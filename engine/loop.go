@@ -21,7 +21,8 @@ type loop struct {
 
 	wheel     wheel
 	terms     poller.Slab[terms]
-	rares     []*rare // index 0 is not used
+	expiries  poller.Slab[uint32] // of connections that do not live for ever
+	rares     []*rare             // index 0 is not used
 	freeRares []uint32
 	buffers   poller.Buffers // for heads and messages in pieces
 	shut      bool           // the server is shutting down, and this loop has heeded it
@@ -164,7 +165,7 @@ func (l *loop) heedShutdown() {
 			l.goAway(l.tokenOf(slot), s, l.server.drainCode(), "", nil)
 		case s.phase == phaseOpen:
 			s.flags |= flagExpires | flagLeaves
-			l.termsOf(l.tokenOf(slot)).expires = l.wheel.now + 1 + l.random.Uint32N(window)
+			*l.expiryOf(l.tokenOf(slot)) = l.wheel.now + 1 + l.random.Uint32N(window)
 			l.review(l.tokenOf(slot), s)
 		}
 	}

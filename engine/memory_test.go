@@ -216,6 +216,8 @@ func (m *memory) TryWrite(t poller.Token, head, body []byte) int {
 	return n
 }
 
+func (m *memory) WriteLast(t poller.Token, b []byte) error { return m.Write(t, b) }
+
 func (m *memory) Writev(t poller.Token, vec [][]byte) error {
 	for _, b := range vec {
 		if err := m.Write(t, b); err != nil {

@@ -24,10 +24,9 @@ type session struct {
 }
 
 // terms is what a connection has beside its session if a setting asks for it that is off by
-// default, or a drain. It holds no pointer either, and the loop's goroutine owns it.
+// default. It holds no pointer either, and the loop's goroutine owns it.
 type terms struct {
 	messages, bytes meter
-	expires         uint32 // when the connection has lived long enough, if flagExpires
 	source          uint32 // index in Server.sources; 0 for none
 }
 
@@ -35,6 +34,12 @@ type terms struct {
 func (l *loop) termsOf(t poller.Token) *terms {
 	l.terms.Grow(t.Slot())
 	return l.terms.At(t.Slot())
+}
+
+// expiryOf returns the tick at which a connection has lived long enough, if flagExpires, with room for it from now on.
+func (l *loop) expiryOf(t poller.Token) *uint32 {
+	l.expiries.Grow(t.Slot())
+	return l.expiries.At(t.Slot())
 }
 
 // phase is how far a connection's life has come.
@@ -59,7 +64,7 @@ const (
 	flagPinged                    // nothing was heard since the ping
 	flagStalled                   // output waits for the peer, and rare.stall tells of it
 	flagJudged                    // rare.stall.acked counts
-	flagExpires                   // terms.expires counts
+	flagExpires                   // expiryOf counts
 	flagLeaves                    // and is the connection's place in the drain
 	flagEOF                       // the peer sent FIN
 )

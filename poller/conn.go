@@ -27,6 +27,7 @@ const (
 	connDead                              // Close was called; Closed follows in this turn
 	connAgain                             // stands in loop.rests
 	connConnecting                        // dialed, and not connected yet
+	connHeld                              // the system may hold back what WriteLast wrote
 )
 
 // lookup finds the live connection that t names, or nil.
@@ -79,6 +80,10 @@ func (l *loop) release(c *conn, slot uint32) {
 		generation = 1
 	}
 	c.generation.Store(generation)
+	if c.flags&connHeld != 0 {
+		// Where input is unread, close alone would drop what is held.
+		l.kernel.closeWrite(int(c.fd.Load()))
+	}
 	l.closePinned(t, int(c.fd.Load()))
 	c.flags = connDead
 	c.fd.Store(int32(l.freeSlot))
@@ -223,14 +228,25 @@ func (l *loop) watch(t Token, c *conn, to interest) {
 }
 
 // Write implements Loop.
-func (l *loop) Write(t Token, b []byte) error {
+func (l *loop) Write(t Token, b []byte) error { return l.send(t, b, false) }
+
+// WriteLast implements Loop.
+func (l *loop) WriteLast(t Token, b []byte) error { return l.send(t, b, true) }
+
+// send writes b, or keeps what the socket does not take. last says that nothing follows but the end.
+func (l *loop) send(t Token, b []byte, last bool) error {
 	c := l.lookup(t)
 	if c == nil || c.flags&(connWriteClosed|connConnecting) != 0 {
 		return ErrClosed
 	}
 	sent := 0
 	if l.pending(c) == 0 {
-		n, errno := l.kernel.write(int(c.fd.Load()), b)
+		write := l.kernel.write
+		if last {
+			write = l.kernel.writeLast
+			c.flags |= connHeld
+		}
+		n, errno := write(int(c.fd.Load()), b)
 		if !l.wrote(t, errno) {
 			return nil
 		}
@@ -306,7 +322,10 @@ func (l *loop) CloseWrite(t Token) {
 }
 
 // sendFIN reports no error: a peer that is gone already shows when reading.
-func (l *loop) sendFIN(_ Token, c *conn) { l.kernel.closeWrite(int(c.fd.Load())) }
+func (l *loop) sendFIN(_ Token, c *conn) {
+	c.flags &^= connHeld
+	l.kernel.closeWrite(int(c.fd.Load()))
+}
 
 // Pending implements Loop.
 func (l *loop) Pending(t Token) int {

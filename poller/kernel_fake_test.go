@@ -86,6 +86,8 @@ func (k *faultKernel) read(fd int, b []byte) (int, syscall.Errno) {
 	return k.kernel.read(fd, b)
 }
 
+func (k *faultKernel) writeLast(fd int, b []byte) (int, syscall.Errno) { return k.write(fd, b) }
+
 func (k *faultKernel) write(fd int, b []byte) (int, syscall.Errno) {
 	if k.onWrite != nil {
 		return k.onWrite(fd, b)
@@ -166,6 +168,8 @@ func (k *shortKernel) read(fd int, b []byte) (int, syscall.Errno) {
 	}
 	return k.kernel.read(fd, b[:min(n, len(b))])
 }
+
+func (k *shortKernel) writeLast(fd int, b []byte) (int, syscall.Errno) { return k.write(fd, b) }
 
 func (k *shortKernel) write(fd int, b []byte) (int, syscall.Errno) {
 	n, errno := k.limit()

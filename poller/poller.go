@@ -89,6 +89,10 @@ type Loop interface {
 	// CloseWrite, and for a stale token, it returns ErrClosed. A failing socket
 	// closes the connection before the turn ends and is not reported here.
 	Write(t Token, b []byte) error
+	// WriteLast is Write for the last bytes of a connection for which Close or CloseWrite follows
+	// before the turn ends if they all leave. The driver may hold them back until then, so that they
+	// and FIN share a packet.
+	WriteLast(t Token, b []byte) error
 	// Writev is Write for bytes in pieces. vec is the driver's to edit until
 	// Writev returns.
 	Writev(t Token, vec [][]byte) error

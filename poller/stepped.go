@@ -153,6 +153,8 @@ func (s steppedKernel) read(fd int, b []byte) (int, syscall.Errno) { return s.k.
 
 func (s steppedKernel) write(fd int, b []byte) (int, syscall.Errno) { return s.k.Write(fd, b) }
 
+func (s steppedKernel) writeLast(fd int, b []byte) (int, syscall.Errno) { return s.k.Write(fd, b) }
+
 func (s steppedKernel) writev(fd int, vec [][]byte) (int, syscall.Errno) { return s.k.Writev(fd, vec) }
 
 func (s steppedKernel) writeBoth(fd int, head, body []byte) (int, syscall.Errno) {

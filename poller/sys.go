@@ -26,6 +26,8 @@ type kernel interface {
 	// write and writev raise no SIGPIPE.
 	write(fd int, b []byte) (n int, errno syscall.Errno)
 	writev(fd int, vec [][]byte) (n int, errno syscall.Errno)
+	// writeLast is write for what may be held back until the descriptor is closed, or closeWrite called.
+	writeLast(fd int, b []byte) (n int, errno syscall.Errno)
 	// writeBoth is writev for two pieces. Any goroutine calls it.
 	writeBoth(fd int, head, body []byte) (n int, errno syscall.Errno)
 	// closeWrite sends FIN.

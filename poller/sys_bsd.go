@@ -58,6 +58,8 @@ func (systemKernel) read(fd int, b []byte) (int, syscall.Errno) { return result(
 
 func (systemKernel) write(fd int, b []byte) (int, syscall.Errno) { return result(unix.Write(fd, b)) }
 
+func (k systemKernel) writeLast(fd int, b []byte) (int, syscall.Errno) { return k.write(fd, b) }
+
 func (systemKernel) writev(fd int, vec [][]byte) (int, syscall.Errno) {
 	n, err := unix.SendmsgBuffers(fd, vec, nil, nil, 0)
 	return result(n, err)

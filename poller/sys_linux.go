@@ -49,8 +49,16 @@ func (k *systemKernel) read(fd int, b []byte) (int, syscall.Errno) {
 }
 
 func (k *systemKernel) write(fd int, b []byte) (int, syscall.Errno) {
+	return sendRaw(fd, b, unix.MSG_NOSIGNAL)
+}
+
+func (k *systemKernel) writeLast(fd int, b []byte) (int, syscall.Errno) {
+	return sendRaw(fd, b, unix.MSG_NOSIGNAL|unix.MSG_MORE)
+}
+
+func sendRaw(fd int, b []byte, flags uintptr) (int, syscall.Errno) {
 	n, _, errno := syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))),
-		uintptr(len(b)), unix.MSG_NOSIGNAL, 0, 0)
+		uintptr(len(b)), flags, 0, 0)
 	return int(n), errno
 }
 

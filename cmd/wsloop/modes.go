@@ -29,13 +29,15 @@ func send(c engine.Conn, op codec.Opcode, payload []byte) { _, _ = c.Send(op, pa
 // broadcast sends every message to everybody, its sender included.
 func broadcast(s *engine.Server) engine.Events {
 	var mu sync.RWMutex
-	all := make(map[engine.Conn]struct{})
+	var all []engine.Conn // in the order in which they came, more or less, as they lie in memory
+	places := make(map[engine.Conn]int)
 	return engine.Events{
 		Plain: page,
 		Open: func(c engine.Conn) {
 			mu.Lock()
 			defer mu.Unlock()
-			all[c] = struct{}{}
+			places[c] = len(all)
+			all = append(all, c)
 		},
 		Message: func(_ engine.Conn, op codec.Opcode, payload []byte) {
 			p, err := s.Prepare(op, payload)
@@ -44,14 +46,19 @@ func broadcast(s *engine.Server) engine.Events {
 			}
 			mu.RLock()
 			defer mu.RUnlock()
-			for c := range all {
+			for _, c := range all {
 				_, _ = c.SendPrepared(p, engine.Delivery{})
 			}
 		},
 		Close: func(c engine.Conn, _ engine.Closure) {
 			mu.Lock()
 			defer mu.Unlock()
-			delete(all, c)
+			place, last := places[c], len(all)-1
+			delete(places, c)
+			if moved := all[last]; place != last {
+				all[place], places[moved] = moved, place
+			}
+			all = all[:last]
 		},
 	}
 }

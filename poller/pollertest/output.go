@@ -143,6 +143,41 @@ func testCloseDropsQueue(t *testing.T, newDriver maker) {
 	}
 }
 
+// testWriteLast: the last bytes arrive before the end, also where the handler leaves input unread, for which the system may
+// reset the connection.
+func testWriteLast(t *testing.T, newDriver maker) {
+	last := pattern(5, 300)
+	for _, end := range []func(*conn){
+		func(c *conn) { c.close(nil) },
+		func(c *conn) { c.h.loop.CloseWrite(c.token); c.close(nil) },
+		func(c *conn) { c.h.loop.CloseWrite(c.token) },
+	} {
+		s := serve(t, newDriver, 1, behaviour{
+			data: func(c *conn, b []byte) int {
+				if c.eof || c.ended {
+					return len(b)
+				}
+				if err := c.h.loop.WriteLast(c.token, last); err != nil && !errors.Is(err, poller.ErrClosed) {
+					t.Errorf("WriteLast: %v", err)
+				}
+				if c.pending() == 0 {
+					end(c)
+				}
+				return len(b)
+			},
+			drained: end,
+			eof:     func(c *conn) { c.close(nil) },
+		})
+		for _, input := range []int{1, 300 << 10} {
+			client, _ := s.open()
+			client.send(make([]byte, input))
+			client.expect(last)
+			client.Close()
+			s.nextClosed()
+		}
+	}
+}
+
 func testWriteNothing(t *testing.T, newDriver maker) {
 	s := serve(t, newDriver, 1, behaviour{})
 	client, c := s.open()

@@ -59,6 +59,7 @@ func Run(t *testing.T, newDriver func(t testing.TB, loops int) poller.ListenerDr
 		{"PeerHalfCloses", testPeerHalfCloses},
 		{"CloseDropsQueue", testCloseDropsQueue},
 		{"WriteNothing", testWriteNothing},
+		{"WriteLast", testWriteLast},
 
 		{"Held", testHeld},
 		{"Socket", testSocket},
