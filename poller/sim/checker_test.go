@@ -22,7 +22,10 @@ const (
 	unused     = 0xa5 // fills what must not be written
 )
 
-var errTest = errors.New("closed by the test")
+var (
+	unusedBytes = bytes.Repeat([]byte{unused}, bufferMost+64)
+	errTest     = errors.New("closed by the test")
+)
 
 // A trial is one run of a random script against a handler that echoes as it likes and checks what package
 // poller promises. Most runs come to a clean end, the others stop in the middle.
@@ -154,9 +157,7 @@ func (h *echoer) Buffer(t poller.Token) []byte {
 	c := h.enter("Buffer", t)
 	defer h.leave()
 	h.check(!c.paused && !c.eof && !c.left, "a buffer is asked for, paused %v, after EOF %v, with bytes left %v", c.paused, c.eof, c.left)
-	for i := range h.buffer {
-		h.buffer[i] = unused
-	}
+	copy(h.buffer, unusedBytes)
 	c.buffer = nil
 	if h.chance(2) {
 		c.buffer = h.buffer[:h.w.random.IntN(bufferMost)]
@@ -448,7 +449,7 @@ func (r *trial) run(o Options, acts int) {
 	}
 	r.w = New(o)
 	if err := r.w.Serve(func(l poller.Loop) poller.Handler {
-		h := &echoer{trial: r, loop: l, buffer: bytes.Repeat([]byte{unused}, bufferMost+64)}
+		h := &echoer{trial: r, loop: l, buffer: bytes.Clone(unusedBytes)}
 		r.handlers = append(r.handlers, h)
 		return h
 	}); err != nil {
