@@ -241,12 +241,7 @@ func (l *loop) send(t Token, b []byte, last bool) error {
 	}
 	sent := 0
 	if l.pending(c) == 0 {
-		write := l.kernel.write
-		if last {
-			write = l.kernel.writeLast
-			c.flags |= connHeld
-		}
-		n, errno := write(int(c.fd.Load()), b)
+		n, errno := l.writeNow(c, b, last)
 		if !l.wrote(t, errno) {
 			return nil
 		}
@@ -259,6 +254,15 @@ func (l *loop) send(t Token, b []byte, last bool) error {
 		l.watch(t, c, c.interest|interestWrite)
 	}
 	return nil
+}
+
+// writeNow is the system call.
+func (l *loop) writeNow(c *conn, b []byte, last bool) (int, syscall.Errno) {
+	if last {
+		c.flags |= connHeld
+		return l.kernel.writeLast(int(c.fd.Load()), b)
+	}
+	return l.kernel.write(int(c.fd.Load()), b)
 }
 
 // Writev implements Loop.
