@@ -12,6 +12,11 @@ import (
 type Limits struct {
 	MessageBytes uint64 // payload bytes of a message, all its fragments together
 	Fragments    uint32 // frames of a message; 1 forbids fragmentation
+
+	// Deflate says that permessage-deflate was agreed (RFC 7692): messages may come compressed, with RSV1 on their
+	// first frame. What CompressedBytes bounds of such a message is what MessageBytes bounds of others.
+	Deflate         bool
+	CompressedBytes uint64
 }
 
 // Decoder is what a connection remembers between two reads. It owns no buffer: an unfinished header
@@ -61,8 +66,14 @@ func (d *Decoder) Next(b []byte, lim *Limits, p *Part) (n int, ok bool, err erro
 	// This is the way of almost every message: one unfragmented data frame that is all in b. Whatever
 	// else it may be, right or wrong, is left to next.
 	const finText, finBinary = finBit | byte(OpcodeText), finBit | byte(OpcodeBinary)
-	if len(b) < 2 || b[0] != finText && b[0] != finBinary ||
-		d.phase != inHeader || d.headerLen != 0 || d.sequence != betweenMessages {
+	if len(b) < 2 || d.phase != inHeader || d.headerLen != 0 || d.sequence != betweenMessages {
+		return d.next(b, lim, p)
+	}
+	first, compressed := b[0], false
+	if first&rsvBits == rsv1Bit && lim != nil && lim.Deflate {
+		first, compressed = first&^rsv1Bit, true
+	}
+	if first != finText && first != finBinary {
 		return d.next(b, lim, p)
 	}
 	masked, head := byte(maskBit), 6
@@ -87,7 +98,7 @@ func (d *Decoder) Next(b []byte, lim *Limits, p *Part) (n int, ok bool, err erro
 	default:
 		return d.next(b, lim, p)
 	}
-	if len(b) < head || uint64(len(b)-head) < payloadLen || lim.exceeded(payloadLen) {
+	if len(b) < head || uint64(len(b)-head) < payloadLen || lim.exceeded(payloadLen, compressed) {
 		return d.next(b, lim, p)
 	}
 	p.key = 0
@@ -95,7 +106,8 @@ func (d *Decoder) Next(b []byte, lim *Limits, p *Part) (n int, ok bool, err erro
 		p.key = binary.LittleEndian.Uint32(b[head-4:])
 	}
 	n = head + int(payloadLen)
-	p.Opcode = Opcode(b[0] & opcodeBits)
+	p.Opcode = Opcode(first & opcodeBits)
+	p.Compressed = compressed
 	p.Start, p.End, p.First, p.Fin = true, true, true, true
 	p.Payload = b[head:n:n]
 	p.Remaining = 0
@@ -148,7 +160,7 @@ func (d *Decoder) headerByte(c byte, lim *Limits) violation {
 	case at == 0:
 		d.first = c
 		d.headerLen = 1
-		if v := d.sequence.check(c); v != valid {
+		if v := d.sequence.check(c, lim != nil && lim.Deflate); v != valid {
 			return v
 		}
 		return d.checkFragments(lim)
@@ -213,7 +225,7 @@ func (d *Decoder) lengthByte(read int, lim *Limits) violation {
 // checkMessageLen refuses a data frame of at least this length if its message would exceed the limit.
 func (d *Decoder) checkMessageLen(payloadLen uint64, lim *Limits) violation {
 	// The sum cannot overflow: a length has at most 63 bits, and messageLen counts bytes received.
-	if !Opcode(d.first&opcodeBits).IsControl() && lim.exceeded(d.messageLen+payloadLen) {
+	if !Opcode(d.first&opcodeBits).IsControl() && lim.exceeded(d.messageLen+payloadLen, d.sequence.compressed(d.first)) {
 		return messageTooBig
 	}
 	return valid
@@ -232,6 +244,7 @@ func (d *Decoder) payload(b []byte, p *Part) int {
 	p.Opcode = d.sequence.opcode(d.first)
 	p.Start = d.phase == atPayload
 	p.End = d.remaining == 0
+	p.Compressed = !op.IsControl() && d.sequence.compressed(d.first)
 	p.First = op != OpcodeContinuation
 	p.Fin = d.first&finBit != 0
 	p.Payload = b[:n:n]
@@ -271,6 +284,13 @@ func (d *Decoder) fail(v violation, offset int64) *ProtocolError {
 }
 
 // exceeded reports whether a message of this length is over the limit.
-func (l *Limits) exceeded(messageLen uint64) bool {
-	return l != nil && l.MessageBytes != 0 && messageLen > l.MessageBytes
+func (l *Limits) exceeded(messageLen uint64, compressed bool) bool {
+	if l == nil {
+		return false
+	}
+	limit := l.MessageBytes
+	if compressed {
+		limit = l.CompressedBytes
+	}
+	return limit != 0 && messageLen > limit
 }
