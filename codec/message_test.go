@@ -179,3 +179,22 @@ func TestAddRefusesCloseInPieces(t *testing.T) {
 		}
 	}
 }
+
+// noMemory refuses.
+type noMemory struct{}
+
+func (noMemory) Grow([]byte, int) []byte { return nil }
+func (noMemory) Release([]byte)          {}
+
+// TestNoMemory: what finds no memory is not taken, and the error says so.
+func TestNoMemory(t *testing.T) {
+	a := Assembler{Memory: noMemory{}}
+	var d Decoder
+	in := AppendMaskedFrame(nil, true, OpcodeBinary, []byte("Hello"), 1)
+	if _, _, ok, err := a.Next(&d, in[:8], nil); ok || !errors.Is(err, ErrNoMemory) || a.Held() != 0 {
+		t.Errorf("%v, %v, %d bytes held", ok, err, a.Held())
+	}
+	if len(a.Room(&d)) != 0 {
+		t.Error("there is room in no buffer")
+	}
+}
