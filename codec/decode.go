@@ -13,9 +13,7 @@ type Limits struct {
 	MessageBytes uint64 // payload bytes of a message, all its fragments together
 	Fragments    uint32 // frames of a message; 1 forbids fragmentation
 
-	// Deflate says that permessage-deflate was agreed (RFC 7692): messages may come compressed, with RSV1 on their
-	// first frame. What CompressedBytes bounds of such a message is what MessageBytes bounds of others.
-	Deflate         bool
+	// CompressedBytes is MessageBytes for messages that come compressed, before they are inflated.
 	CompressedBytes uint64
 }
 
@@ -34,7 +32,7 @@ type Decoder struct {
 	first, second byte  // of the frame at hand
 	headerLen     uint8 // bytes of its header received
 	phase         phase
-	role          Role
+	role          Role // with deflates if permessage-deflate was agreed
 	sequence      sequence
 	text          utf8.State
 	failure       violation
@@ -56,6 +54,16 @@ func NewDecoder(role Role) Decoder {
 	return Decoder{role: role}
 }
 
+// deflates is kept beside the role.
+const deflates Role = 0x80
+
+// Deflate says that permessage-deflate was agreed (RFC 7692): messages may come compressed, with RSV1 on their first
+// frame. It is called before the first Next.
+func (d *Decoder) Deflate() { d.role |= deflates }
+
+// Deflates reports whether permessage-deflate was agreed.
+func (d *Decoder) Deflates() bool { return d.role&deflates != 0 }
+
 // Next looks for a part of a frame in b and consumes n bytes of it. With ok, *p is a part, and the
 // rest of b is for the next call; p.Payload aliases b. Without ok and err, all of b is consumed and
 // more is needed. A nil lim means no limits.
@@ -70,14 +78,14 @@ func (d *Decoder) Next(b []byte, lim *Limits, p *Part) (n int, ok bool, err erro
 		return d.next(b, lim, p)
 	}
 	first, compressed := b[0], false
-	if first&rsvBits == rsv1Bit && lim != nil && lim.Deflate {
+	if first&rsvBits == rsv1Bit && d.Deflates() {
 		first, compressed = first&^rsv1Bit, true
 	}
 	if first != finText && first != finBinary {
 		return d.next(b, lim, p)
 	}
 	masked, head := byte(maskBit), 6
-	if d.role == RoleClient {
+	if d.role&^deflates == RoleClient {
 		masked, head = 0, 2
 	}
 	payloadLen := uint64(b[1] ^ masked) // over 127 if the mask bit is wrong
@@ -160,7 +168,7 @@ func (d *Decoder) headerByte(c byte, lim *Limits) violation {
 	case at == 0:
 		d.first = c
 		d.headerLen = 1
-		if v := d.sequence.check(c, lim != nil && lim.Deflate); v != valid {
+		if v := d.sequence.check(c, d.Deflates()); v != valid {
 			return v
 		}
 		return d.checkFragments(lim)
@@ -199,7 +207,7 @@ func (d *Decoder) checkFragments(lim *Limits) violation {
 }
 
 func (d *Decoder) secondByte(lim *Limits) violation {
-	if v := checkMask(d.role, d.second); v != valid {
+	if v := checkMask(d.role&^deflates, d.second); v != valid {
 		return v
 	}
 	if v := checkControlLen(d.first, d.second); v != valid {

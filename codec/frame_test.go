@@ -111,21 +111,24 @@ var sequences = []sequence{
 
 // TestEveryFirstByteThroughDecoder checks that Next asks those rules, on its short way too.
 func TestEveryFirstByteThroughDecoder(t *testing.T) {
-	for _, lim := range []*Limits{nil, {}, {Deflate: true}} {
+	for _, deflate := range []bool{false, true} {
 		for _, s := range sequences {
 			for first := range 256 {
-				testFirstByte(t, lim, s, byte(first))
+				testFirstByte(t, deflate, s, byte(first))
 			}
 		}
 	}
 }
 
-func testFirstByte(t *testing.T, lim *Limits, s sequence, first byte) {
+func testFirstByte(t *testing.T, deflate bool, s sequence, first byte) {
 	t.Helper()
 	d := Decoder{sequence: s}
+	if deflate {
+		d.Deflate()
+	}
 	var p Part
-	n, ok, err := d.Next([]byte{first, 0x80, 1, 2, 3, 4}, lim, &p)
-	if want := s.check(first, lim != nil && lim.Deflate); want != valid {
+	n, ok, err := d.Next([]byte{first, 0x80, 1, 2, 3, 4}, nil, &p)
+	if want := s.check(first, deflate); want != valid {
 		if ok || err == nil || *err.(*ProtocolError) != *want.at(0) {
 			t.Errorf("%#02x in message %#x: %v, %v, want %v", first, uint8(s), ok, err, want.at(0))
 		}
@@ -165,7 +168,7 @@ func TestCompressedMessage(t *testing.T) {
 	for _, in := range [][]byte{whole, fragments} {
 		for _, piece := range []int{1, 7, len(in) + len(plain)} {
 			for limit, want := range map[uint64]StatusCode{199: StatusMessageTooBig, 200: 0} {
-				checkCompressed(t, slices.Concat(in, plain), piece, &Limits{MessageBytes: 10, Deflate: true, CompressedBytes: limit}, notUTF8, want)
+				checkCompressed(t, slices.Concat(in, plain), piece, &Limits{MessageBytes: 10, CompressedBytes: limit}, notUTF8, want)
 			}
 		}
 	}
@@ -175,6 +178,7 @@ func checkCompressed(t *testing.T, in []byte, piece int, lim *Limits, payload []
 	t.Helper()
 	var a Assembler
 	var d Decoder
+	d.Deflate()
 	var got []string
 	for b := range slices.Chunk(bytes.Clone(in), piece) {
 		for len(b) > 0 {
