@@ -256,6 +256,9 @@ func (l *loop) forget(t poller.Token, s *session) {
 	if s.sending.inbox != 0 {
 		l.dropInbox(l.inboxes[s.sending.inbox])
 	}
+	if s.sending.flags&sendWindows != 0 {
+		l.dropWindows(t)
+	}
 	*s = session{}
 	l.detach(t)
 	l.mu.Unlock()
