@@ -39,7 +39,7 @@ func (c Conn) SendPrepared(p *Prepared, d Delivery) (Sent, error) {
 		return Sent{}, ErrClosed
 	}
 	l := c.loop
-	if l.settings.deflate != nil {
+	if l.settings.deflate != nil && p.server == l.server {
 		p.compress.Do(p.deflate)
 	}
 	o := message(p.op, d)
