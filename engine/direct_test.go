@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
@@ -107,6 +108,35 @@ func TestDirectAndTheEnd(t *testing.T) {
 		if !m.gone(c.token) || name != "abort" && (err != nil || len(all) == 0 || all[0].op != codec.OpcodeBinary) {
 			t.Errorf("%s: gone %v, sent %v, %v", name, m.gone(c.token), all, err)
 		}
+	}
+}
+
+// A message that is being written counts as one that waits: what others send meanwhile is refused beyond MaxBufferedBytes.
+func TestDirectCounts(t *testing.T) {
+	const limit = directBytes + 1000
+	tr := newTrace()
+	m := newMemory(t, &Server{MaxBufferedBytes: limit, Overflow: Overflow{Policy: OverflowDropNewest}, Events: tr.events()})
+	c := m.conn(tr)
+	m.trying = func() {
+		for range 2 {
+			if sent, err := c.SendText("small"); err != nil || sent.Queued < directBytes || sent.Queued != c.Buffered() {
+				t.Errorf("%+v, %v, %d bytes buffered", sent, err, c.Buffered())
+			}
+			m.turn() // as the loop may, which changes nothing
+		}
+		if _, err := c.Send(codec.OpcodeBinary, make([]byte, 1000)); !errors.Is(err, ErrBufferFull) {
+			t.Errorf("a message too many: %v, %d bytes buffered of %d", err, c.Buffered(), limit)
+		}
+	}
+	if _, err := c.Send(codec.OpcodeBinary, make([]byte, directBytes)); err != nil {
+		t.Fatal(err)
+	}
+	if n := c.Buffered(); n > limit {
+		t.Errorf("%d bytes are buffered in the end", n)
+	}
+	m.turn()
+	if n := c.Buffered(); n != 0 {
+		t.Errorf("%d bytes are buffered when all is written", n)
 	}
 }
 
