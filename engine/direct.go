@@ -49,6 +49,13 @@ func (l *loop) startDirect(s *sending, o *outgoing, n int) bool {
 	return true
 }
 
+// writesDirect says whether noteWrite is still to hear of what a goroutine wrote, or is writing.
+func (l *loop) writesDirect(s *sending) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return s.flags&sendDirect != 0 || s.entry != 0 && l.outbox.entries[s.entry-1].direct > 0
+}
+
 // endDirect puts what the socket did not take of a frame into the outbox, and has the next flush go on with
 // what was sent meanwhile. loop.mu is held.
 func (l *loop) endDirect(t poller.Token, header, payload []byte, n int) {

@@ -140,6 +140,50 @@ func TestDirectCounts(t *testing.T) {
 	}
 }
 
+// A peer that gets on with what the system holds for it is not cut off because more was written a moment ago, of which
+// the loop has yet to hear.
+func TestDirectIsNoLackOfProgress(t *testing.T) {
+	for _, written := range []bool{false, true} {
+		const timeout, later = 20, 18 << 10
+		s := &Server{WriteTimeout: timeout * tick, PingInterval: time.Second, PongTimeout: time.Second}
+		m := newMemory(t, s)
+		token := m.open()
+		peer, own := &m.conns[token.Slot()], m.engine.sessions.At(token.Slot())
+		peer.unsent = 100 << 10
+		for own.flags&flagJudged == 0 && !m.gone(token) {
+			m.pass(tick)
+		}
+		m.pass((timeout - 1) * tick)
+		peer.unsent -= later
+		tickOn := func() {
+			peer.unsent += directBytes/2 + 7 // what TryWrite takes
+			// Deadlines may be late.
+			for range 2 {
+				m.now += tick
+				m.engine.Tick(m.now)
+			}
+			m.bury()
+		}
+		if !written {
+			m.trying = tickOn
+		}
+		if _, err := (Conn{m.engine, token}).Send(codec.OpcodeBinary, make([]byte, directBytes)); err != nil {
+			t.Fatal(err)
+		}
+		if written {
+			tickOn()
+		}
+		m.turn()
+		if m.gone(token) {
+			t.Errorf("written %t: cut off after %d bytes of progress", written, later)
+		}
+		m.pass(2 * timeout * tick)
+		if !m.gone(token) || s.Stats().WriteTimeouts != 1 {
+			t.Errorf("written %t: without progress it stays, %d timeouts", written, s.Stats().WriteTimeouts)
+		}
+	}
+}
+
 // Fragments may be long, too.
 func TestDirectFragments(t *testing.T) {
 	tr := newTrace()
