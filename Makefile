@@ -8,7 +8,7 @@ SEEDS ?= 10000
 CROSS = linux/arm64 linux/386 linux/s390x darwin/amd64 darwin/arm64 freebsd/amd64 freebsd/arm64 windows/amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help fmt lint test race cover purego wsdebug cross fuzz sim mutants rivals interop browser bench bench-full bench-compare bench-micro bench-idle bench-slow bench-sysmon million ci
+.PHONY: help fmt lint test race cover purego wsdebug cross fuzz sim mutants rivals interop browser bench bench-full bench-compare bench-micro bench-slow bench-sysmon million ci
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
@@ -79,7 +79,7 @@ bench: bin/bench ## the main cells beside the main rivals, about a minute; also 
 	bin/bench run -out bin/bench.jsonl $(BENCHFLAGS)
 	bin/bench report -html bin/bench.html bin/bench.jsonl
 
-bench-full: bin/bench ## every cell beside every rival, some hours; samples and page in bin/
+bench-full: bin/bench ## every cell beside every rival, about an hour; samples and page in bin/
 	@samples=bin/full-$$(date -u +%Y%m%dT%H%M%SZ); \
 	  bin/bench run -suite full -out $$samples.jsonl $(BENCHFLAGS) && \
 	  bin/bench report -html $$samples.html $$samples.jsonl && echo "$$samples.jsonl, $$samples.html"
@@ -91,9 +91,6 @@ bench-micro: ## masking, receiving and handshakes beside those of other librarie
 	@mkdir -p bin
 	cd benchmarks && $(GO) run ./micro/run $(MICROFLAGS) >../bin/micro.txt
 	$(TOOL) benchstat -col /lib bin/micro.txt
-
-bench-idle: ## resident memory per idle connection
-	scripts/bench/idle.sh
 
 bench-slow: ## what peers that do not read, or send byte by byte, cost the others
 	$(GO) build -o bin/slow ./scripts/bench/slow

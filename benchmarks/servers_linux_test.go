@@ -156,18 +156,7 @@ func echoBytes(t *testing.T, addr string) {
 // The load generator's connect mode ends with an error at whatever a server does wrong when connections
 // come and go.
 func TestChurn(t *testing.T) {
-	compiler, err := exec.LookPath("cc")
-	if err != nil {
-		t.Skip("no C compiler")
-	}
-	load := filepath.Join(t.TempDir(), "load")
-	sources, err := filepath.Glob("../scripts/bench/load/*.c")
-	if err != nil || len(sources) == 0 {
-		t.Fatalf("no sources: %v", err)
-	}
-	if out, err := exec.Command(compiler, append([]string{"-O2", "-o", load}, sources...)...).CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	load := compile(t, "load/*.c")
 	for _, r := range rivals {
 		t.Run(r.name, func(t *testing.T) {
 			_, port, err := net.SplitHostPort(r.start(t))
@@ -244,7 +233,7 @@ func TestBroadcast(t *testing.T) {
 	}
 }
 
-var announcement = regexp.MustCompile(`^listening on (127\.0\.0\.1:[1-9][0-9]*)$`)
+var announcement = regexp.MustCompile(`^(?:echo: )?listening on (127\.0\.0\.1:[1-9][0-9]*)$`)
 
 // start runs a server until the test ends, and returns its address.
 func start(t *testing.T, command ...string) string {

@@ -276,6 +276,21 @@ func (b *backlog) clear(pool *poller.Buffers) (dropped int) {
 	return dropped
 }
 
+// blame is what of the memory held is on account of this connection: of a message for which others wait too,
+// its part.
+func (b *backlog) blame() int {
+	n := b.frames * itemBytes
+	for i := b.head; i < len(b.items); i++ {
+		it := &b.items[i]
+		if it.prepared == nil {
+			n += len(it.bytes)
+		} else {
+			n += len(it.bytes) / int(max(it.prepared.waiting.Load(), 1))
+		}
+	}
+	return n
+}
+
 func (b *backlog) empty() bool { return b.frames == 0 }
 
 // cost is what the backlog counts against Server.MaxBufferedBytes.

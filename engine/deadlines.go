@@ -251,6 +251,10 @@ func (l *loop) reviewStall(t poller.Token, s *session, a *agenda) (alive bool) {
 	if write == 0 || s.flags&flagJudged != 0 && !a.passed(x.since, write) {
 		return true
 	}
+	if l.writesDirect(&s.sending) {
+		a.look(1) // what the system holds is more than was noted
+		return true
+	}
 	state, _ := l.driver.Socket(t) // without an answer the driver's queue has to do
 	waiting := uint32(l.driver.Pending(t) + state.Unsent)
 	acked := x.wrote - waiting

@@ -43,14 +43,22 @@ func sendBytes(l *loop, t poller.Token, o *outgoing, payload []byte) (Sent, erro
 }
 
 // startDirect decides whether a frame of n bytes may be written at once, by the goroutine that sends it. Until
-// endDirect all else that is sent on the connection waits. loop.mu is held.
+// endDirect it counts as queued, and all else that is sent on the connection waits. loop.mu is held.
 func (l *loop) startDirect(s *sending, o *outgoing, n int) bool {
 	if s.state != o.from || s.flags&(sendMasks|sendDirect) != 0 || s.backlog != 0 || l.committed(s) > 0 || s.entry != 0 || !l.fits(s, n, n) {
 		return false
 	}
 	s.flags |= sendDirect
+	s.queued = uint32(n)
 	s.state = o.to
 	return true
+}
+
+// writesDirect says whether noteWrite is still to hear of what a goroutine wrote, or is writing.
+func (l *loop) writesDirect(s *sending) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return s.flags&sendDirect != 0 || s.entry != 0 && l.outbox.entries[s.entry-1].direct > 0
 }
 
 // endDirect puts what the socket did not take of a frame into the outbox, and has the next flush go on with
@@ -61,6 +69,7 @@ func (l *loop) endDirect(t poller.Token, header, payload []byte, n int) {
 		return // it is gone
 	}
 	s.flags &^= sendDirect
+	s.queued = 0
 	box := &l.outbox
 	l.entryOf(t, s).direct = uint32(n)
 	if n == len(header)+len(payload) {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
@@ -106,6 +107,79 @@ func TestDirectAndTheEnd(t *testing.T) {
 		all, err := frames(m.take(c.token))
 		if !m.gone(c.token) || name != "abort" && (err != nil || len(all) == 0 || all[0].op != codec.OpcodeBinary) {
 			t.Errorf("%s: gone %v, sent %v, %v", name, m.gone(c.token), all, err)
+		}
+	}
+}
+
+// A message that is being written counts as one that waits: what others send meanwhile is refused beyond MaxBufferedBytes.
+func TestDirectCounts(t *testing.T) {
+	const limit = directBytes + 1000
+	tr := newTrace()
+	m := newMemory(t, &Server{MaxBufferedBytes: limit, Overflow: Overflow{Policy: OverflowDropNewest}, Events: tr.events()})
+	c := m.conn(tr)
+	m.trying = func() {
+		for range 2 {
+			if sent, err := c.SendText("small"); err != nil || sent.Queued < directBytes || sent.Queued != c.Buffered() {
+				t.Errorf("%+v, %v, %d bytes buffered", sent, err, c.Buffered())
+			}
+			m.turn() // as the loop may, which changes nothing
+		}
+		if _, err := c.Send(codec.OpcodeBinary, make([]byte, 1000)); !errors.Is(err, ErrBufferFull) {
+			t.Errorf("a message too many: %v, %d bytes buffered of %d", err, c.Buffered(), limit)
+		}
+	}
+	if _, err := c.Send(codec.OpcodeBinary, make([]byte, directBytes)); err != nil {
+		t.Fatal(err)
+	}
+	if n := c.Buffered(); n > limit {
+		t.Errorf("%d bytes are buffered in the end", n)
+	}
+	m.turn()
+	if n := c.Buffered(); n != 0 {
+		t.Errorf("%d bytes are buffered when all is written", n)
+	}
+}
+
+// A peer that gets on with what the system holds for it is not cut off because more was written a moment ago, of which
+// the loop has yet to hear.
+func TestDirectIsNoLackOfProgress(t *testing.T) {
+	for _, written := range []bool{false, true} {
+		const timeout, later = 20, 18 << 10
+		s := &Server{WriteTimeout: timeout * tick, PingInterval: time.Second, PongTimeout: time.Second}
+		m := newMemory(t, s)
+		token := m.open()
+		peer, own := &m.conns[token.Slot()], m.engine.sessions.At(token.Slot())
+		peer.unsent = 100 << 10
+		for own.flags&flagJudged == 0 && !m.gone(token) {
+			m.pass(tick)
+		}
+		m.pass((timeout - 1) * tick)
+		peer.unsent -= later
+		tickOn := func() {
+			peer.unsent += directBytes/2 + 7 // what TryWrite takes
+			// Deadlines may be late.
+			for range 2 {
+				m.now += tick
+				m.engine.Tick(m.now)
+			}
+			m.bury()
+		}
+		if !written {
+			m.trying = tickOn
+		}
+		if _, err := (Conn{m.engine, token}).Send(codec.OpcodeBinary, make([]byte, directBytes)); err != nil {
+			t.Fatal(err)
+		}
+		if written {
+			tickOn()
+		}
+		m.turn()
+		if m.gone(token) {
+			t.Errorf("written %t: cut off after %d bytes of progress", written, later)
+		}
+		m.pass(2 * timeout * tick)
+		if !m.gone(token) || s.Stats().WriteTimeouts != 1 {
+			t.Errorf("written %t: without progress it stays, %d timeouts", written, s.Stats().WriteTimeouts)
 		}
 	}
 }

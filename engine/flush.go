@@ -61,8 +61,8 @@ func (l *loop) flushOutbox() {
 // bytes there is slow. loop.mu is held.
 func (l *loop) noteQueue(t poller.Token, pending uint32) {
 	s := l.sendingOf(t)
-	if s == nil {
-		return
+	if s == nil || s.flags&sendDirect != 0 {
+		return // endDirect comes next
 	}
 	s.queued = pending
 	if pending == 0 {

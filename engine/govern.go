@@ -122,7 +122,7 @@ func (l *loop) held(t poller.Token) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if i := s.sending.backlog; i != 0 {
-		n += l.backlogs[i].cost()
+		n += l.backlogs[i].blame()
 	}
 	if i := s.sending.inbox; i != 0 {
 		n += l.inboxes[i].bytes

@@ -44,10 +44,10 @@ import (
 // MaxMemoryBytes is half of the runtime's memory limit (GOMEMLIMIT) if that is less. MaxConnections is
 // what the limit on descriptors leaves: all but a sixteenth, and all but 32 at least.
 //
-// Fixed: a connection gets one read of 64 KiB and framesPerTurn frames per turn. What
+// Fixed: a connection gets one read of 64 KiB, or of maxReadBytes inside a long message, and framesPerTurn frames per turn. What
 // waits in a loop's outbox for the end of the turn, for all its connections, is
-// at most maxOutboxBytes or its part of an eighth of the memory budget, or one message; what is sent beyond
-// waits in backlogs. What pools keep for reuse is at most an eighth of the budget too.
+// at most maxOutboxBytes or its part of an eighth of the memory budget, or one message, and what full sockets left of those that
+// goroutines were just writing; what is sent beyond waits in backlogs. What pools keep for reuse is at most an eighth of the budget too.
 // Of the pings that come while a connection's output is at its limit, the latest is answered
 // once there is room.
 const (

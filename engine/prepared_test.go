@@ -99,6 +99,9 @@ func TestPreparedWaitsOnce(t *testing.T) {
 	if grown < int64(len(p.frame)) || grown > 2*int64(len(p.frame)) {
 		t.Errorf("%d bytes are held for %d receivers of %d", grown, conns, len(p.frame))
 	}
+	if blame := m.engine.held(all[0].token); blame > len(p.frame)/conns+1000 {
+		t.Errorf("%d bytes are on account of one of %d receivers of %d", blame, conns, len(p.frame))
+	}
 	for range 3 { // the third drops the first
 		sendPrepared(t, all[0], p)
 	}

@@ -66,6 +66,14 @@ func TestReport(t *testing.T) {
 	}
 }
 
+// A run that was killed while it wrote can be read, and it is said that something is missing.
+func TestReportOfKilledRun(t *testing.T) {
+	path := file(t, "samples.jsonl", samples+samples[:20])
+	if status, stdout, stderr := try(t, "report", path); status != 0 || !strings.Contains(stdout, "not whole") || !strings.Contains(stderr, path+": the last line is not whole") {
+		t.Errorf("%d, %q, %q", status, stdout, stderr)
+	}
+}
+
 // Tables are put into a document once; a second time changes nothing.
 func TestInto(t *testing.T) {
 	path := file(t, "samples.jsonl", samples)

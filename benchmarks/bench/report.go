@@ -29,6 +29,9 @@ func reportCommand(_ context.Context, args []string, stdout, stderr io.Writer) e
 		return errUsage
 	}
 	return write(fs.Arg(0), func(r *report.Report) error {
+		if note := r.Note(); note != "" {
+			fmt.Fprintf(stderr, "bench: %s: %s\n", fs.Arg(0), note)
+		}
 		if *html != "" {
 			if err := toFile(*html, r.HTML); err != nil {
 				return err

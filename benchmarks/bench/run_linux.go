@@ -76,11 +76,35 @@ func (f *runFlags) open(stdout io.Writer) (io.WriteCloser, error) {
 	if f.out == "" {
 		return keepOpen{stdout}, nil
 	}
-	how := os.O_EXCL
-	if f.add {
-		how = os.O_APPEND
+	if !f.add {
+		return os.OpenFile(f.out, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o644)
 	}
-	return os.OpenFile(f.out, os.O_CREATE|os.O_WRONLY|how, 0o644)
+	file, err := os.OpenFile(f.out, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	if err := endsWithLine(file); err != nil {
+		_ = file.Close() // nothing was written
+		return nil, err
+	}
+	return file, nil
+}
+
+// endsWithLine returns an error if the last line of a file has no end, as that of a run that was killed: what is appended
+// would make one line with it, which nobody can read.
+func endsWithLine(file *os.File) error {
+	about, err := file.Stat()
+	if err != nil || about.Size() == 0 {
+		return err
+	}
+	last := make([]byte, 1)
+	if _, err := file.ReadAt(last, about.Size()-1); err != nil {
+		return err
+	}
+	if last[0] != '\n' {
+		return fmt.Errorf("%s: the last line is not whole; remove it before something is appended", file.Name())
+	}
+	return nil
 }
 
 // keepOpen is a writer that others close.

@@ -49,6 +49,9 @@ func TestRunUsage(t *testing.T) {
 	if status, _, stderr := try(t, "run", "-out", out); status != 1 || !strings.Contains(stderr, "exists") {
 		t.Errorf("%d, %q", status, stderr)
 	}
+	if status, _, stderr := try(t, "run", "-append", "-out", out); status != 1 || !strings.Contains(stderr, "not whole") {
+		t.Errorf("%d, %q", status, stderr)
+	}
 	t.Chdir(t.TempDir())
 	if status, _, stderr := try(t, "run"); status != 1 || !strings.Contains(stderr, "not in a checkout") {
 		t.Errorf("%d, %q", status, stderr)

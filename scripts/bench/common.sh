@@ -34,9 +34,8 @@ trap cleanup EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-build_c() {
-    echo "building the C programs" >&2
-    "$CC" -O2 -o "$work/echo" "$bench/echo.c"
+build_load() {
+    echo "building the load generator" >&2
     "$CC" -O2 -o "$work/load" "$bench"/load/*.c
 }
 
@@ -50,7 +49,6 @@ build_wsloop() {
 resolve() {
     mode=ws
     case $1 in
-    epoll) name=epoll mode=raw command=("$work/echo") ;;
     # The load generator answers no pings. Every deadline is on all the same.
     wsloop) name=wsloop command=("$work/wsloop" serve -addr 127.0.0.1:0 -ping-interval 1h -idle-timeout 2h -max-lifetime 3h) ;;
     raw:*=*) name=${1%%=*} name=${name#raw:} mode=raw && read -ra command <<<"${1#*=}" ;;

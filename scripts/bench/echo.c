@@ -3,15 +3,18 @@
  * nothing else: no framing, no handshake, no timeouts. A WebSocket server that
  * costs no more than this costs nothing beyond what the kernel charges.
  *
- *     echo [port]        port 0, the default, lets the kernel choose
+ *     echo [-b] [port]        port 0, the default, lets the kernel choose
  *
- * Prints its address once it accepts connections.
+ * With -b what is read from a connection goes to all, that one too, with a send
+ * for each: the limit of a broadcast. Prints its address once it accepts
+ * connections.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +26,7 @@
 
 enum { BUFFER_BYTES = 64 << 10, EVENTS = 256, BACKLOG = 4096 };
 
-/* Bytes that were read but that the socket would not take back yet. */
+/* Bytes that were read but that the socket would not take yet. */
 struct pending {
     char *bytes; /* NULL unless the connection waits to become writable */
     size_t off, len;
@@ -31,6 +34,7 @@ struct pending {
 
 static int poll_fd;
 static struct pending *pending; /* indexed by descriptor */
+static bool *is_open;           /* the same; only a broadcast asks */
 static size_t pending_cap;
 static char buffer[BUFFER_BYTES];
 
@@ -64,6 +68,21 @@ static int listen_on(int port)
     return fd;
 }
 
+/* Makes room in what is indexed by descriptor. */
+static void reserve(int fd)
+{
+    if ((size_t)fd < pending_cap)
+        return;
+    size_t cap = 2 * (size_t)fd;
+    pending = reallocarray(pending, cap, sizeof *pending);
+    is_open = reallocarray(is_open, cap, sizeof *is_open);
+    if (pending == NULL || is_open == NULL)
+        err(1, "reallocarray");
+    memset(pending + pending_cap, 0, (cap - pending_cap) * sizeof *pending);
+    memset(is_open + pending_cap, 0, (cap - pending_cap) * sizeof *is_open);
+    pending_cap = cap;
+}
+
 static void accept_all(int listener)
 {
     for (;;) {
@@ -75,14 +94,8 @@ static void accept_all(int listener)
                 continue;
             err(1, "accept");
         }
-        if ((size_t)fd >= pending_cap) {
-            size_t cap = 2 * (size_t)fd;
-            pending = reallocarray(pending, cap, sizeof *pending);
-            if (pending == NULL)
-                err(1, "reallocarray");
-            memset(pending + pending_cap, 0, (cap - pending_cap) * sizeof *pending);
-            pending_cap = cap;
-        }
+        reserve(fd);
+        is_open[fd] = true;
         watch(EPOLL_CTL_ADD, fd, EPOLLIN);
     }
 }
@@ -91,36 +104,80 @@ static void drop(int fd)
 {
     free(pending[fd].bytes);
     pending[fd] = (struct pending){0};
+    is_open[fd] = false;
     close(fd);
+}
+
+/* Keeps bytes until the socket takes them, behind those that wait already. */
+static void hold(int fd, const char *bytes, size_t len)
+{
+    struct pending *p = &pending[fd];
+    bool first = p->bytes == NULL;
+
+    if (p->off > 0)
+        memmove(p->bytes, p->bytes + p->off, p->len - p->off);
+    p->len -= p->off;
+    p->off = 0;
+    p->bytes = realloc(p->bytes, p->len + len);
+    if (p->bytes == NULL)
+        err(1, "realloc");
+    memcpy(p->bytes + p->len, bytes, len);
+    p->len += len;
+    if (first)
+        watch(EPOLL_CTL_MOD, fd, EPOLLOUT);
+}
+
+/* Sends what was read with one call; returns false if the connection is broken. */
+static bool pass(int fd, size_t len)
+{
+    ssize_t put = send(fd, buffer, len, MSG_NOSIGNAL);
+
+    if (put < 0 && errno != EAGAIN && errno != EINTR)
+        return false;
+    size_t taken = put > 0 ? (size_t)put : 0;
+    if (taken < len)
+        hold(fd, buffer + taken, len - taken);
+    return true;
+}
+
+/* Reads once. Returns how much, or 0 if there is nothing to send. */
+static size_t receive(int fd)
+{
+    ssize_t got = read(fd, buffer, sizeof buffer);
+
+    if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
+        drop(fd);
+    return got > 0 ? (size_t)got : 0;
 }
 
 /* One read and one write per event. While output waits, nothing more is read. */
 static void echo(int fd)
 {
-    ssize_t got = read(fd, buffer, sizeof buffer);
-    if (got <= 0) {
-        if (got == 0 || (errno != EAGAIN && errno != EINTR))
-            drop(fd);
+    size_t len = receive(fd);
+
+    if (len > 0 && !pass(fd, len))
+        drop(fd);
+}
+
+/*
+ * One read, and one write to each. A broken connection is dropped at its own
+ * event: one of this turn may still be to come, and must not meet another
+ * connection with the same descriptor.
+ */
+static void broadcast(int from)
+{
+    size_t len = receive(from);
+
+    if (len == 0)
         return;
+    for (size_t fd = 0; fd < pending_cap; fd++) {
+        if (!is_open[fd])
+            continue;
+        if (pending[fd].bytes != NULL)
+            hold((int)fd, buffer, len);
+        else
+            pass((int)fd, len);
     }
-    ssize_t put = send(fd, buffer, (size_t)got, MSG_NOSIGNAL);
-    if (put == got)
-        return;
-    if (put < 0) {
-        if (errno != EAGAIN && errno != EINTR) {
-            drop(fd);
-            return;
-        }
-        put = 0;
-    }
-    struct pending *p = &pending[fd];
-    p->off = 0;
-    p->len = (size_t)(got - put);
-    p->bytes = malloc(p->len);
-    if (p->bytes == NULL)
-        err(1, "malloc");
-    memcpy(p->bytes, buffer + put, p->len);
-    watch(EPOLL_CTL_MOD, fd, EPOLLOUT);
 }
 
 static void drain(int fd)
@@ -142,7 +199,15 @@ static void drain(int fd)
 
 int main(int argc, char **argv)
 {
+    void (*on_readable)(int fd) = echo;
     struct rlimit files;
+    int flag;
+
+    while ((flag = getopt(argc, argv, "b")) != -1) {
+        if (flag != 'b')
+            errx(2, "usage: echo [-b] [port]");
+        on_readable = broadcast;
+    }
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
         files.rlim_cur = files.rlim_max;
         setrlimit(RLIMIT_NOFILE, &files);
@@ -150,7 +215,7 @@ int main(int argc, char **argv)
     poll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (poll_fd < 0)
         err(1, "epoll_create1");
-    int listener = listen_on(argc > 1 ? atoi(argv[1]) : 0);
+    int listener = listen_on(optind < argc ? atoi(argv[optind]) : 0);
     watch(EPOLL_CTL_ADD, listener, EPOLLIN);
 
     struct epoll_event events[EVENTS];
@@ -165,7 +230,7 @@ int main(int argc, char **argv)
             else if (pending[fd].bytes != NULL)
                 drain(fd);
             else
-                echo(fd);
+                on_readable(fd);
         }
     }
 }

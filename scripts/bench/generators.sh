@@ -29,7 +29,7 @@ shift $((OPTIND - 1))
 
 # shellcheck source=common.sh
 . "$bench/common.sh"
-build_c
+build_load
 build_wsloop
 for server in "${servers[@]}"; do
     [[ $server == wsloop ]] || (cd "$bench/../../benchmarks" && go build -o "$work/$server" "./servers/$server")

@@ -32,7 +32,7 @@ command -v strace >/dev/null || {
 # shellcheck source=common.sh
 . "$bench/common.sh"
 resolve "$server"
-build_c
+build_load
 if [[ $server == wsloop ]]; then
     build_wsloop
 fi

@@ -46,7 +46,7 @@ func (w Workshop) Compile(ctx context.Context, name, pattern string) (program, c
 
 func inC(ctx context.Context, w Workshop, _ kind) Server {
 	program, compiler, err := w.Compile(ctx, "echo", "scripts/bench/echo.c")
-	return Server{command: []string{program}, Version: compiler, Err: err}
+	return Server{command: []string{program}, broadcast: []string{"-b"}, Version: compiler, Err: err}
 }
 
 // Wsloop builds the command of a checkout to a program of the workshop.

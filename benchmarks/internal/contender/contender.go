@@ -21,7 +21,7 @@ type Server struct {
 	Name    string
 	Role    record.Role
 	Version string // of the library or program, as "gws v1.9.1"
-	Raw     bool   // echoes bytes, and knows no WebSocket
+	Raw     bool   // sends bytes as they came, and knows no WebSocket
 	Err     error
 
 	command   []string
@@ -72,7 +72,7 @@ type kind struct {
 
 // kinds are in the order in which they take turns.
 var kinds = []kind{
-	{name: Limit, role: record.Limit, raw: true, make: inC},
+	{name: Limit, role: record.Limit, raw: true, broadcasts: true, make: inC},
 	{name: Ours, role: record.Ours, broadcasts: true, make: ours},
 	{name: "gws", role: record.GoRival, broadcasts: true, library: "github.com/lxzan/gws", make: inGo},
 	{name: "gobwas", role: record.GoRival, library: "github.com/gobwas/ws", make: inGo},

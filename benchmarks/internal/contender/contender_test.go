@@ -1,6 +1,7 @@
 package contender
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"os/exec"
@@ -161,6 +162,7 @@ func TestPrepare(t *testing.T) {
 		"ws":  {Version: "ws 8.0.0, Node.js node", command: []string{"node"}},
 		"bun": {Version: "bun 1.0.0", command: []string{"bun"}},
 	}
+	flags := map[string]string{Limit: "-b", Ours: "-mode broadcast"}
 	servers := Prepare(t.Context(), w, []string{"bun", "ws", "gws", Ours, Limit}, say)
 	if len(servers) != len(want) {
 		t.Fatal(servers)
@@ -170,8 +172,9 @@ func TestPrepare(t *testing.T) {
 		if s.Err != nil || s.Version != wanted.Version || filepath.Base(s.command[0]) != wanted.command[0] {
 			t.Errorf("%+v", s)
 		}
-		if s.Raw != (s.Name == Limit) || s.Broadcasts() == s.Raw {
-			t.Errorf("%s: raw %t, broadcasts %t", s.Name, s.Raw, s.Broadcasts())
+		all := strings.Join(s.Command(true)[len(s.command):], " ")
+		if s.Raw != (s.Name == Limit) || all != cmp.Or(flags[s.Name], "-broadcast") {
+			t.Errorf("%s: raw %t, broadcasts with %q", s.Name, s.Raw, all)
 		}
 	}
 }

@@ -18,7 +18,7 @@ type C struct {
 
 // Loop says what the generator does; it has a closed loop for each mode.
 type Loop struct {
-	Mode        string // of load: raw, ws, broadcast, connect, connect-raw
+	Mode        string // of load: raw, ws, broadcast, broadcast-raw, connect, connect-raw
 	Connections int
 	Outstanding int // 0 where connections come and go
 	Bytes       int

@@ -11,14 +11,6 @@ import (
 	"github.com/wsloop/wsloop/benchmarks/internal/record"
 )
 
-// What the first half of the messages took, beside all of them under record.Messages, record.Mallocs and record.Cycles. What is
-// the same for both halves does not come from messages; GC cycles that grow with messages would show as twice as many.
-const (
-	FirstMessages = "first_messages"
-	FirstMallocs  = "first_mallocs"
-	FirstCycles   = "first_cycles"
-)
-
 // allocsCell keeps the server busy: ten million messages pass in seconds.
 var allocsCell = record.Cell{Scenario: record.Allocs, Connections: 100, Outstanding: 16, Bytes: 125, Cores: 1}
 
@@ -81,12 +73,12 @@ func halves(ctx context.Context, c counter, load func(context.Context, time.Dura
 		return nil, err
 	}
 	return map[string]float64{
-		record.Messages: float64(after.Messages - before.Messages),
-		record.Mallocs:  float64(after.Mallocs - before.Mallocs),
-		record.Cycles:   float64(after.Cycles - before.Cycles),
-		FirstMessages:   float64(middle.Messages - before.Messages),
-		FirstMallocs:    float64(middle.Mallocs - before.Mallocs),
-		FirstCycles:     float64(middle.Cycles - before.Cycles),
+		record.Messages:      float64(after.Messages - before.Messages),
+		record.Mallocs:       float64(after.Mallocs - before.Mallocs),
+		record.Cycles:        float64(after.Cycles - before.Cycles),
+		record.FirstMessages: float64(middle.Messages - before.Messages),
+		record.FirstMallocs:  float64(middle.Mallocs - before.Mallocs),
+		record.FirstCycles:   float64(middle.Cycles - before.Cycles),
 	}, nil
 }
 

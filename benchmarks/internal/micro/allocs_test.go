@@ -57,7 +57,7 @@ func TestHalves(t *testing.T) {
 	}
 	want := map[string]float64{
 		record.Messages: 600, record.Mallocs: 18, record.Cycles: 6,
-		FirstMessages: 300, FirstMallocs: 9, FirstCycles: 3,
+		record.FirstMessages: 300, record.FirstMallocs: 9, record.FirstCycles: 3,
 	}
 	if !maps.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
@@ -117,7 +117,7 @@ func TestAllocs(t *testing.T) {
 	if s.Cell.String() != "allocs/100/16/125" || s.Server != "wsloop" || s.Round != 1 || s.Attempt != 1 || !s.Kept {
 		t.Errorf("%+v", s)
 	}
-	first, all := s.Values[FirstMessages], s.Values[record.Messages]
+	first, all := s.Values[record.FirstMessages], s.Values[record.Messages]
 	if first < messages/2 || all < first+messages/2 {
 		t.Errorf("%v messages in the first half, %v in all", first, all)
 	}

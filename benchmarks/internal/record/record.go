@@ -96,7 +96,7 @@ type Sample struct {
 	Cell     Cell               `json:"cell"`
 	Server   string             `json:"server"`
 	Round    int                `json:"round"`     // from 1; ratios are taken between samples of one cell and round
-	Attempt  int                `json:"attempt"`   // from 1; a round that others disturbed is measured again
+	Attempt  int                `json:"attempt"`   // from 1; a measurement that others disturbed is made again
 	Kept     bool               `json:"kept"`      // false for the attempts that were repeated
 	Noisy    bool               `json:"noisy"`     // others used more of the machine than the run allows
 	OtherCPU float64            `json:"other_cpu"` // what others used, in cores
@@ -121,4 +121,10 @@ const (
 	Cycles     = "cycles"      // allocs: GC cycles meanwhile
 	BytesPerS  = "bytes_per_s" // mask
 	CycleTime  = "gc_ns"       // collect: one cycle by the clock
+
+	// allocs: the same for the first half of the messages. What is equal in both halves does not come from messages;
+	// cycles that grow with messages show as twice as many.
+	FirstMessages = "first_messages"
+	FirstMallocs  = "first_mallocs"
+	FirstCycles   = "first_cycles"
 )

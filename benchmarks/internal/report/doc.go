@@ -6,7 +6,7 @@
 //	target    a promise with its bound; the table of them is in targets.go
 //	Promise   a target, and what was found about it in each of its cells
 //
-// Rounds that were repeated count only as they were at last. A ratio is taken within each round, between
+// Measurements that were repeated count only as they were at last. A ratio is taken within each round, between
 // programs that took turns, before its median is; so what drifts over minutes is in neither. The best rival is the one with the best
 // median. A round that others disturbed to the end counts, and is counted as noisy.
 //

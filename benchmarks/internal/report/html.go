@@ -80,7 +80,7 @@ func (r *Report) parts() []part {
 		{Title: "Latency", Note: "From when a message was to be sent, at a rate that is half of gorilla's ceiling. Less is better."},
 		{Title: "Memory", Note: "What the resident memory of the whole process grew by, per idle connection. Less is better."},
 		{Title: "Connections that come and go", Note: "Processor time for one that connects, upgrades, echoes once and closes. Less is better."},
-		{Title: "Broadcast", Note: "One connection sends, all receive. More deliveries a second are better."},
+		{Title: "Broadcast", Note: "One connection sends, all receive; C passes on what it reads, without WebSocket. More deliveries a second are better."},
 		{Title: "Mask", Note: "Bandwidth of masking in place. More is better."},
 	}
 	all[0].add(overview("Each cell", "connections × in flight × payload; the line is the C echo, numbers are wsloop's", echo, multiple(cpu, limit)))

@@ -22,10 +22,3 @@ var (
 	serverBusy = metric{record.ServerBusy, share, false}
 	clientBusy = metric{record.ClientBusy, share, false}
 )
-
-// What allocs counts of the first half of its messages, beside all of them.
-const (
-	firstMessages = "first_messages"
-	firstMallocs  = "first_mallocs"
-	firstCycles   = "first_cycles"
-)

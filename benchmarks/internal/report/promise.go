@@ -95,13 +95,23 @@ func (t *target) find(r *Report, in *result) Finding {
 	case t.room != nil:
 		if most, who := t.room(r, in); most.N > 0 && !t.holds(most.Median) {
 			f.Status = NoRoom
-			f.Note += fmt.Sprintf("; %s itself has %s", who, t.unit.format(most.Median))
+			f.Note += t.itself(who, most)
+		}
+	}
+	if t.aside != nil && f.Status != NotMeasured {
+		if s, who := t.aside(r, in); s.N > 0 {
+			f.Note += t.itself(who, s)
 		}
 	}
 	if len(in.noisy) > 0 && f.Status != NotMeasured {
 		f.Note = strings.TrimPrefix(fmt.Sprintf("%s; %d of %s noisy", f.Note, len(in.noisy), plural(len(in.rounds), "round")), "; ")
 	}
 	return f
+}
+
+// itself continues a note with what another server reaches.
+func (t *target) itself(who string, s Spread) string {
+	return fmt.Sprintf("; %s itself has %s", who, t.unit.format(s.Median))
 }
 
 func (t *target) holds(v float64) bool {

@@ -160,6 +160,35 @@ func TestNoRoom(t *testing.T) {
 	}
 }
 
+// TestAside has C broadcast faster than all, and slower than ours. It is no rival, and what it reaches decides nothing.
+func TestAside(t *testing.T) {
+	cell := record.Cell{Scenario: record.Broadcast, Connections: 1000, Outstanding: 16, Bytes: 125, Cores: 1}
+	for _, c := range []struct {
+		ours, limit float64
+		want        Status
+		note        string
+	}{
+		{1400, 1450, Broken, "bun, best of 2; c itself has 1.45"},
+		{1400, 1300, Broken, "bun, best of 2; c itself has 1.30"},
+		{1600, 3000, Holds, "bun, best of 2; c itself has 3.00"},
+		{1600, 0, Holds, "bun, best of 2"},
+		{0, 3000, NotMeasured, "nothing to compare with"},
+	} {
+		f := newFile(t)
+		f.add(cell, "gws", record.PerSecond, 900)
+		f.add(cell, "bun", record.PerSecond, 1000)
+		if c.ours > 0 {
+			f.add(cell, "wsloop", record.PerSecond, c.ours)
+		}
+		if c.limit > 0 {
+			f.add(cell, "c", record.PerSecond, c.limit)
+		}
+		if got := promised(t, f.read(), "broadcast").finding(t, cell); got.Status != c.want || got.Note != c.note {
+			t.Errorf("%+v: %+v", c, got)
+		}
+	}
+}
+
 func TestGrowth(t *testing.T) {
 	grown := cellOf(10_000, 1, 125)
 	f := newFile(t)

@@ -17,6 +17,15 @@ import (
 type Report struct {
 	runs    []*record.Run
 	results []*result // in the order in which they are shown
+	cut     bool      // the last line was not whole
+}
+
+// Note is what to know about the file that was read, or "".
+func (r *Report) Note() string {
+	if r.cut {
+		return "the last line is not whole, as of a run that was killed, and was left out"
+	}
+	return ""
 }
 
 // lineLimitBytes is how long a line may be. Those of a run with its machine and servers have some 2 kB.
@@ -34,13 +43,25 @@ type reader struct {
 }
 
 // Read reads a file of runs and their samples. It takes nothing that it does not know, and its errors say which
-// line is wrong. A file without a sample is none.
+// line is wrong. A file without a sample is none. Of a run that was killed, half of the last line may be there; it is left
+// out, and Note says so.
 func Read(from io.Reader) (*Report, error) {
 	r := &reader{new(Report), make(map[string]bool)}
 	lines := bufio.NewScanner(from)
 	lines.Buffer(nil, lineLimitBytes)
+	ended := true // the line, by a newline
+	lines.Split(func(data []byte, atEOF bool) (advance int, token []byte, err error) {
+		advance, token, err = bufio.ScanLines(data, atEOF)
+		ended = advance == 0 || data[advance-1] == '\n'
+		return advance, token, err
+	})
 	for n := 1; lines.Scan(); n++ {
-		if err := r.line(lines.Bytes()); err != nil {
+		err := r.line(lines.Bytes())
+		if err != nil && !ended && isCut(lines.Bytes()) {
+			r.report.cut = true
+			break
+		}
+		if err != nil {
 			return nil, fmt.Errorf("report: line %d: %w", n, err)
 		}
 	}
@@ -52,6 +73,12 @@ func Read(from io.Reader) (*Report, error) {
 	}
 	r.report.sort()
 	return r.report, nil
+}
+
+// isCut reports whether JSON is right as far as it goes, and goes on.
+func isCut(text []byte) bool {
+	var all json.RawMessage
+	return errors.Is(json.NewDecoder(bytes.NewReader(text)).Decode(&all), io.ErrUnexpectedEOF)
 }
 
 // line reads one object, which says what it is.

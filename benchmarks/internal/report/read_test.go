@@ -36,7 +36,12 @@ func TestReadErrors(t *testing.T) {
 		"a run alone":       {runLine, "report: no samples"},
 		"a sample alone":    {sampleLine, `line 1: the run "r" of the sample is not the one`},
 		"an empty line":     {runLine + "\n\n" + sampleLine, "line 2: unexpected end of JSON"},
-		"half a line":       {runLine + "\n" + sampleLine[:40], "line 2: unexpected end of JSON"},
+		"half a line":       {runLine + "\n" + sampleLine[:40] + "\n" + sampleLine, "line 2: unexpected end of JSON"},
+		"half at the end":   {runLine + "\n" + sampleLine[:40] + "\n", "line 2: unexpected end of JSON"},
+		"half of all":       {runLine + "\n" + sampleLine[:40], "report: no samples"},
+		"two in one":        {runLine + "\n" + sampleLine[:40] + runLine, "line 2: invalid character"},
+		"no JSON":           {runLine + "\n" + sampleLine + "\nend", "line 3: invalid character"},
+		"wrong at the end":  {changed(`"round":1`, `"round":0`), "line 2: round 0"},
 		"no kind":           {"{}", `line 1: the kind is "", neither`},
 		"another field":     {changed(`"noisy"`, `"loud"`), `line 2: json: unknown field "loud"`},
 		"another type":      {changed(`"round":1`, `"round":"1"`), "line 2: json: cannot unmarshal"},
@@ -63,6 +68,27 @@ func TestReadErrors(t *testing.T) {
 	broken := errors.New("broken")
 	if _, err := Read(iotest.ErrReader(broken)); !errors.Is(err, broken) {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestReadHalf has a run that was killed, at each byte of its last line.
+func TestReadHalf(t *testing.T) {
+	whole := runLine + "\n" + sampleLine + "\n"
+	second := strings.Replace(sampleLine, `"round":1`, `"round":2`, 1)
+	for n := 1; n < len(second); n++ {
+		r, err := Read(strings.NewReader(whole + second[:n]))
+		if err != nil {
+			t.Fatalf("%d bytes: %v", n, err)
+		}
+		if s := r.results[0].spread(record.CPU, "wsloop"); s.N != 1 || r.Note() == "" || !strings.Contains(r.noise(), r.Note()) {
+			t.Fatalf("%d bytes: %+v, %q, %q", n, s, r.Note(), r.noise())
+		}
+	}
+	for _, text := range []string{whole, whole + second, whole + second + "\n"} {
+		r, err := Read(strings.NewReader(text))
+		if err != nil || r.Note() != "" || r.noise() != "no round was noisy" {
+			t.Errorf("%q, %v", r.Note(), err)
+		}
 	}
 }
 

@@ -99,7 +99,7 @@ func everything(t *testing.T) *Report {
 					record.CPU: 5000 * k, record.PerSecond: 150_000 / k, record.ServerBusy: 0.9, record.ClientBusy: 0.8,
 					record.P50: 90_000 * k, record.P99: 400_000 * k, record.P999: 2_000_000 * k, record.Rate: 60_000,
 					record.Opened: 120 * k * k * k * k * k * k, record.Echoed: 126 * k * k * k * k * k * k * k, record.BytesPerS: 40e9 / k,
-					record.Messages: 10_000_100, record.Mallocs: 300, record.Cycles: 2, firstMessages: 5_000_050, firstMallocs: 290, firstCycles: 2,
+					record.Messages: 10_000_100, record.Mallocs: 300, record.Cycles: 2, record.FirstMessages: 5_000_050, record.FirstMallocs: 290, record.FirstCycles: 2,
 					record.CycleTime: 9e6 * k,
 				}})
 			}

@@ -98,10 +98,14 @@ func (r *Report) noise() string {
 	for _, one := range r.results {
 		rounds, noisy = rounds+len(one.rounds), noisy+len(one.noisy)
 	}
-	if noisy == 0 {
-		return "no round was noisy"
+	text := "no round was noisy"
+	if noisy > 0 {
+		text = fmt.Sprintf("%d of %s noisy: what others ran is in these figures", noisy, plural(rounds, "round"))
 	}
-	return fmt.Sprintf("%d of %s noisy: what others ran is in these figures", noisy, plural(rounds, "round"))
+	if note := r.Note(); note != "" {
+		text += "; " + note
+	}
+	return text
 }
 
 // brokenTable names each cell in which a promise does not hold.

@@ -138,15 +138,17 @@ var columns = map[record.Scenario][]column{
 		median("connections/s", perSecond), median("server", serverBusy), median("client", clientBusy),
 	},
 	record.Broadcast: {
-		median("deliveries/s", perSecond), beside("of best rival", perSecond, bestRival(perSecond)), spreadBeside(perSecond, bestRival(perSecond)),
-		median("CPU/delivery", cpu), median("p50", p50), median("p99", p99), median("server", serverBusy), median("client", clientBusy),
+		median("deliveries/s", perSecond), beside("of C", perSecond, limit),
+		beside("of best rival", perSecond, bestRival(perSecond)), spreadBeside(perSecond, bestRival(perSecond)),
+		median("CPU/delivery", cpu), beside("of C", cpu, limit), spreadBeside(cpu, limit),
+		median("p50", p50), median("p99", p99), median("server", serverBusy), median("client", clientBusy),
 	},
 	record.Mask: {median("bandwidth", bandwidth), beside("of memmove", bandwidth, limit), spreadBeside(bandwidth, limit)},
 	record.Allocs: {
 		median("messages", metric{record.Messages, count, true}),
 		median("allocations", metric{record.Mallocs, count, false}), median("GC cycles", metric{record.Cycles, count, false}),
-		median("first half: messages", metric{firstMessages, count, true}),
-		median("allocations", metric{firstMallocs, count, false}), median("GC cycles", metric{firstCycles, count, false}),
+		median("first half: messages", metric{record.FirstMessages, count, true}),
+		median("allocations", metric{record.FirstMallocs, count, false}), median("GC cycles", metric{record.FirstCycles, count, false}),
 	},
 	record.Collect: {full("GC cycle", cycleTime)},
 }

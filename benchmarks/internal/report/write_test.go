@@ -72,6 +72,27 @@ func TestText(t *testing.T) {
 	}
 }
 
+// TestBroadcastTable has ours reach 3/4 of the deliveries of C, and 1.5 times those of gws, at 1.25 times the CPU of C.
+func TestBroadcastTable(t *testing.T) {
+	f := newFile(t)
+	cell := record.Cell{Scenario: record.Broadcast, Connections: 1000, Outstanding: 16, Bytes: 125, Cores: 1}
+	for server, v := range map[string][2]float64{"c": {4e6, 400}, "wsloop": {3e6, 500}, "gws": {2e6, 800}} {
+		f.sample(record.Sample{Cell: cell, Server: server, Round: 1, Kept: true, Values: map[string]float64{record.PerSecond: v[0], record.CPU: v[1]}})
+	}
+	text := written(t, func(w *strings.Builder) error { return f.read().Text(w) })
+	table := text[strings.Index(text, "broadcast: 1,000 connections, 16 broadcasts on their way, 125 B\n  1 round\n"):]
+	for server, want := range map[string]string{
+		"deliveries/s": "deliveries/s of C of best rival CPU/delivery of C",
+		"c ":           "c 4.00 M 1.00 2.00 400 ns 1.00",
+		"wsloop":       "wsloop 3.00 M 0.75 1.50 500 ns 1.25",
+		"gws":          "gws 2.00 M 0.50 1.00 800 ns 2.00",
+	} {
+		if got := strings.Join(fields(t, table, server), " "); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 func TestMarkdown(t *testing.T) {
 	text := written(t, func(w *strings.Builder) error { return twoServers(t).read().Markdown(w) })
 	for _, want := range []string{

@@ -57,6 +57,7 @@ func TestLoop(t *testing.T) {
 		{websocket, echoCell(7, 3, 5), "ws 7 3"},
 		{raw, churnCell(), "connect-raw 100 0"},
 		{websocket, churnCell(), "connect 100 0"},
+		{raw, broadcastCell(10, 16), "broadcast-raw 10 16"},
 		{websocket, broadcastCell(10, 16), "broadcast 10 16"},
 	} {
 		l := loop(c.server, c.cell, p)
@@ -250,7 +251,7 @@ func TestSession(t *testing.T) {
 			}
 		}
 	}
-	if want := map[string]int{contender.Limit: 4, contender.Ours: 7, contender.Before: 6}; fmt.Sprint(kept) != fmt.Sprint(want) {
+	if want := map[string]int{contender.Limit: 5, contender.Ours: 7, contender.Before: 6}; fmt.Sprint(kept) != fmt.Sprint(want) {
 		t.Errorf("%v, expected %v", kept, want)
 	}
 }

@@ -23,14 +23,15 @@ func loop(s contender.Server, c record.Cell, p Plan) generator.Loop {
 		Mode: mode(s), Connections: c.Connections, Outstanding: c.Outstanding, Bytes: c.Bytes,
 		Text: c.Text, Seconds: p.Seconds, Warmup: p.Warmup,
 	}
+	suffix := ""
+	if s.Raw {
+		suffix = "-raw"
+	}
 	switch c.Scenario {
 	case record.Broadcast:
-		l.Mode = "broadcast"
+		l.Mode = "broadcast" + suffix
 	case record.Churn:
-		l.Mode, l.Outstanding = "connect", 0
-		if s.Raw {
-			l.Mode = "connect-raw"
-		}
+		l.Mode, l.Outstanding = "connect"+suffix, 0
 	}
 	return l
 }

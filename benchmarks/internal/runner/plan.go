@@ -46,7 +46,7 @@ func suite(name string) (Plan, error) {
 		}, nil
 	case "full":
 		return Plan{
-			Suite: name, Cells: fullCells(), Rounds: 7, Seconds: 2, Warmup: 0.3,
+			Suite: name, Cells: fullCells(), Rounds: 5, Seconds: 1, Warmup: 0.3,
 			Servers: contender.Names(),
 		}, nil
 	case "compare":

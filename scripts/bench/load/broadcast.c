@@ -175,9 +175,9 @@ static void report(const struct plan *p, struct loop *l, struct usage a, struct 
     if (deliveries < 1)
         errx(1, "no broadcast was received");
     qsort(l->times_ns, l->times, sizeof *l->times_ns, ascending);
-    printf("mode=broadcast conns=%d outstanding=%d payload=%zu deliveries=%.0f seconds=%.3f"
+    printf("mode=%s conns=%d outstanding=%d payload=%zu deliveries=%.0f seconds=%.3f"
            " deliveries_per_s=%.0f server_cpu_ns=%.0f cpu_ns_per_delivery=%.1f",
-           p->connections, p->outstanding, p->payload_len, deliveries, ns / 1e9,
+           p->mode == MODE_WS ? "broadcast" : "broadcast-raw", p->connections, p->outstanding, p->payload_len, deliveries, ns / 1e9,
            deliveries * 1e9 / ns, server_ns, server_ns / deliveries);
     printf(" broadcasts=%zu p50_ns=%.0f p99_ns=%.0f p999_ns=%.0f", l->times, quantile(l, 0.5),
            quantile(l, 0.99), quantile(l, 0.999));

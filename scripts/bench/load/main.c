@@ -4,7 +4,7 @@
  *
  *     load -p port -P pid [-m raw|ws] [-c connections] [-o outstanding]
  *          [-b payload bytes] [-T] [-r] [-t seconds] [-w warm-up seconds]
- *     load -p port -P pid -m broadcast [-c connections] [-o outstanding]
+ *     load -p port -P pid -m broadcast|broadcast-raw [-c connections] [-o outstanding]
  *          [-b payload bytes] [-T] [-t seconds] [-w warm-up seconds]
  *     load -p port -P pid -m connect|connect-raw [-c connections] [-b payload bytes]
  *          [-t seconds | -n cycles] [-w warm-up seconds]
@@ -14,13 +14,15 @@
  * does so with a server that sends each message to all: one connection sends,
  * and -o is the number of broadcasts on their way. The third does so with
  * connections that come and go: connect, handshake, one echo, closing handshake,
- * close, and again; connect-raw leaves out the handshakes. The fourth opens the connections, prints "open N" and holds them; for every
- * line "echo" on its standard input it echoes one message on each and prints
- * "echoed N"; it ends with its input.
+ * close, and again; connect-raw leaves out the handshakes. The fourth opens the
+ * connections, prints "open N" and holds them; for every line "echo" on its
+ * standard input it echoes one message on each and prints "echoed N"; it ends with
+ * its input.
  *
- * In all modes the client sends masked WebSocket frames; in raw mode they are
- * just bytes that the server returns. With -T they are text. So the same number of bytes travels to the
- * server, and a WebSocket reply is four bytes shorter, the masking key.
+ * In all modes the client sends masked WebSocket frames; in raw modes there are no
+ * handshakes, and frames are just bytes that the server returns. With -T they are
+ * text. So the same number of bytes travels to the server, and a WebSocket reply is
+ * four bytes shorter, the masking key.
  */
 #include "load.h"
 
@@ -33,9 +35,10 @@
 
 static _Noreturn void usage(void)
 {
-    fprintf(stderr, "usage: load -p port {-P pid | -i} [-m raw|ws|broadcast|connect|connect-raw]"
-                    " [-c connections] [-o outstanding] [-r] [-b payload] [-T] [-t seconds]"
-                    " [-n cycles] [-w warm-up]\n");
+    fprintf(stderr, "usage: load -p port {-P pid | -i}"
+                    " [-m raw|ws|broadcast|broadcast-raw|connect|connect-raw] [-c connections]"
+                    " [-o outstanding] [-r] [-b payload] [-T] [-t seconds] [-n cycles]"
+                    " [-w warm-up]\n");
     exit(2);
 }
 
@@ -58,6 +61,7 @@ static void parse_mode(struct plan *p, const char *s)
     } modes[] = {{"raw", MODE_RAW, false, false},
                  {"ws", MODE_WS, false, false},
                  {"broadcast", MODE_WS, false, true},
+                 {"broadcast-raw", MODE_RAW, false, true},
                  {"connect", MODE_WS, true, false},
                  {"connect-raw", MODE_RAW, true, false}};
 
