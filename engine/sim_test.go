@@ -151,6 +151,7 @@ func (r *simRun) configure(draw *rand.Rand) {
 		Events:       r.events(r.peerOf),
 	}
 	r.server.Events.Upgrade = r.upgrade
+	r.server.Deflate = drawDeflate(draw)
 	direct := []int{16, 200, 2000, directBytes}[draw.IntN(4)]
 	r.server.tune = func(o *options) { o.directBytes = direct }
 	if draw.IntN(3) == 0 {
@@ -237,7 +238,7 @@ func (r *simRun) judgeEnd() {
 	}
 	held := r.server.Stats().Memory
 	for _, l := range r.server.loops {
-		held -= int64(l.outbox.metered + l.flushing.metered) // which loops keep
+		held -= int64(l.outbox.metered + l.flushing.metered + cap(l.inflated)) // which loops keep
 	}
 	if held != 0 {
 		r.complain("%d bytes are held when all have gone", held)
