@@ -74,12 +74,12 @@ bin/bench: FORCE
 
 FORCE:
 
-bench: bin/bench ## the main cells beside the main rivals, about a minute; also bin/bench.html
+bench: bin/bench ## the main cells beside the main rivals, some minutes; also bin/bench.html
 	rm -f bin/bench.jsonl
 	bin/bench run -out bin/bench.jsonl $(BENCHFLAGS)
 	bin/bench report -html bin/bench.html bin/bench.jsonl
 
-bench-full: bin/bench ## every cell beside every rival, about an hour; samples and page in bin/
+bench-full: bin/bench ## every cell beside every rival, well over an hour; samples and page in bin/
 	@samples=bin/full-$$(date -u +%Y%m%dT%H%M%SZ); \
 	  bin/bench run -suite full -out $$samples.jsonl $(BENCHFLAGS) && \
 	  bin/bench report -html $$samples.html $$samples.jsonl && echo "$$samples.jsonl, $$samples.html"
