@@ -242,10 +242,7 @@ func (d *simDial) ended() {
 	c, r := d.far, d.far.run
 	clean := c.closed && c.closeSent && !c.finSent && !c.ill && c.path != "/wild" && !d.gaveUp && !r.swept &&
 		slices.Contains([]int{int(codec.StatusNormalClosure), int(codec.StatusGoingAway)}, c.code)
-	// CloseTimeout begins when the engine sends its Close frame. If the clock jumps while that is on its way, it may be over before
-	// the far server can answer.
-	late := r.faults.ClockJump > 0 && r.server.Stats().CloseTimeouts > 0
-	if waited := r.world.Now() - d.closeAt; clean && !late && !d.hungUp && waited < r.server.CloseTimeout-tick {
+	if waited := r.world.Now() - d.closeAt; clean && !r.late() && !d.hungUp && waited < r.server.CloseTimeout-tick {
 		c.fault("the engine ended the TCP connection first, %v after the Close frames", waited)
 	}
 }

@@ -255,6 +255,10 @@ func (r *simRun) advance(d time.Duration) {
 	}
 }
 
+// late says that the clock may have jumped over a CloseTimeout, which begins with the engine's Close frame or the peer's FIN: what was on
+// its way then, as that Close frame or the last echo, came too late.
+func (r *simRun) late() bool { return r.faults.ClockJump > 0 && r.server.Stats().CloseTimeouts > 0 }
+
 func (r *simRun) complain(format string, args ...any) {
 	if r.trouble == "" {
 		r.trouble = fmt.Sprintf(format, args...)
@@ -279,6 +283,9 @@ func (r *simRun) judge() string {
 
 func (c *simPeer) judge() string {
 	good := c.path != "/wild" && !c.ill && !c.run.tight && !c.run.shut && c.upgraded
+	if c.script[len(c.script)-1].kind >= actGarbage && c.run.late() {
+		good = false
+	}
 	if c.dial != nil {
 		if problem := c.dial.judge(); problem != "" && c.problem == "" {
 			return problem
