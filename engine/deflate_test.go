@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -257,7 +258,7 @@ func TestDeflateWindowsAreCapped(t *testing.T) {
 	}
 }
 
-// A prepared message is compressed once for all who agreed, and goes plain to the others.
+// A prepared message is compressed once for all who agreed on a window, and goes plain to those who agreed on nothing.
 func TestDeflatePrepared(t *testing.T) {
 	tr := newTrace()
 	s := &Server{Deflate: &Deflate{ServerContextTakeover: true}, Events: tr.events()}
@@ -294,16 +295,14 @@ func TestDeflatePrepared(t *testing.T) {
 	}
 	m.turn()
 	for i := range agreed {
-		for name, c := range map[string]Conn{"agreed": agreed[i], "taking": taking[i]} {
+		for name, c := range map[string]Conn{"agreed": agreed[i], "taking": taking[i], "narrow": narrow[i]} {
 			out := m.take(c.token)
 			h, n, _ := codec.ParseHeader(out)
 			if out[0] != 0xc1 || expand(t, out[n:n+int(h.PayloadLen)], nil) != text {
 				t.Errorf("%s: begins with %#x", name, out[0])
 			}
 		}
-		for _, c := range []Conn{plain[i], narrow[i]} {
-			m.expectFrames(t, c, long("text", text))
-		}
+		m.expectFrames(t, plain[i], long("text", text))
 		// The next message must not refer to what the window held before the prepared one.
 		if _, err := taking[i].SendText(text); err != nil {
 			t.Fatal(err)
@@ -314,6 +313,54 @@ func TestDeflatePrepared(t *testing.T) {
 		if out[0] != 0xc1 || expand(t, out[n:n+int(h.PayloadLen)], nil) != text {
 			t.Errorf("begins with %#x", out[0])
 		}
+	}
+}
+
+// What a broadcast compresses, and for whom: from the threshold on, unless told otherwise, and with distances that fit the window.
+func TestDeflatePreparedClasses(t *testing.T) {
+	tr := newTrace()
+	s := &Server{Deflate: &Deflate{}, Events: tr.events()}
+	m := newMemory(t, s)
+	wide, _ := m.openDeflate(t, tr, offer)
+	narrow, _ := m.openDeflate(t, tr, offer+"; server_max_window_bits=9")
+	far := unlike(1000) // comes twice, further apart than a window of 512 bytes reaches
+	sent := func(c Conn, text string, how Compress) (compressed bool, length int) {
+		t.Helper()
+		if _, err := c.SendPrepared(prepare(t, s, codec.OpcodeText, text), Delivery{Compress: how}); err != nil {
+			t.Fatal(err)
+		}
+		m.turn()
+		out := m.take(c.token)
+		h, n, _ := codec.ParseHeader(out)
+		payload := string(out[n : n+int(h.PayloadLen)])
+		if compressed = out[0] == 0xc1; compressed {
+			payload = expand(t, []byte(payload), nil)
+		}
+		if payload != text {
+			t.Errorf("%d bytes, expected %d", len(payload), len(text))
+		}
+		return compressed, int(h.PayloadLen)
+	}
+	for _, c := range []struct {
+		text string
+		how  Compress
+		want bool
+	}{
+		{story(deflateThreshold - 1), CompressAuto, false},
+		{story(deflateThreshold), CompressAuto, true},
+		{story(deflateThreshold - 1), CompressAlways, true},
+		{story(deflateThreshold), CompressNever, false},
+	} {
+		for _, to := range []Conn{wide, narrow} {
+			if got, _ := sent(to, c.text, c.how); got != c.want {
+				t.Errorf("%d bytes, %d: compressed %v", len(c.text), c.how, got)
+			}
+		}
+	}
+	_, one := sent(wide, far+far, CompressAlways)
+	_, two := sent(narrow, far+far, CompressAlways)
+	if one > len(far) || two < len(far)*5/4 {
+		t.Errorf("%d bytes for a wide window, %d for a narrow one", one, two)
 	}
 }
 
@@ -422,4 +469,14 @@ func TestDeflateAllocatesNothing(t *testing.T) {
 		m.turn()
 		m.conns[c.token.Slot()].out = m.conns[c.token.Slot()].out[:0]
 	})
+}
+
+// unlike is text in which nothing is found twice, of 64 symbols.
+func unlike(n int) string {
+	random := rand.New(rand.NewPCG(1, 2))
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = '0' + byte(random.IntN(64))
+	}
+	return string(b)
 }
