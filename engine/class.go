@@ -24,7 +24,7 @@ type class struct {
 // classFor is the window for which p is to be compressed before the connection gets it, in bits, or 0 if p is to be sent as it
 // is. loop.mu is held.
 func (l *loop) classFor(t poller.Token, o *outgoing, p *Prepared) (bits uint8) {
-	if p.smaller == nil || p.server != l.server {
+	if l.settings.deflate == nil || p.server != l.server {
 		return 0
 	}
 	s := l.sendingOf(t)
@@ -45,8 +45,15 @@ func (l *loop) classFor(t poller.Token, o *outgoing, p *Prepared) (bits uint8) {
 	return 15
 }
 
-// of is the class of a window.
-func (c *classes) of(bits uint8) *class { return &c[bits-minWindowBits] }
+// class is that of a window.
+func (p *Prepared) class(bits uint8) *class {
+	all := p.smaller.Load()
+	if all == nil {
+		p.smaller.CompareAndSwap(nil, new(classes))
+		all = p.smaller.Load()
+	}
+	return &all[bits-minWindowBits]
+}
 
 // compress compresses p for receivers with such a window, unless that was done. Any goroutine may call it.
 func (k *class) compress(p *Prepared, bits uint8) {

@@ -48,9 +48,10 @@ type deflation struct {
 	frugal    handshake.DeflateOptions // the same without takeover
 	deflaters [16]*deflate.Deflater    // by window bits
 	limits    deflate.Limits
-	threshold int // without takeover
-	takeover  int // threshold with it
-	most      int64
+	threshold int   // without takeover
+	takeover  int   // threshold with it
+	promise   int64 // the most that the windows of one connection take
+	most      int64 // that those of all do
 }
 
 const (
@@ -71,6 +72,9 @@ func newDeflation(d *Deflate, maxMessage, maxMemory int64) (*deflation, error) {
 		threshold: orDefault(d.Threshold, deflateThreshold),
 		takeover:  orDefault(d.Threshold, takeoverThreshold),
 		most:      orDefault(d.MaxWindowBytes, maxMemory/8),
+	}
+	if d.ClientContextTakeover || d.ServerContextTakeover {
+		x.promise = 1<<15 + sentWindowBytes
 	}
 	x.frugal = x.options
 	x.frugal.ServerContextTakeover, x.frugal.ClientContextTakeover = false, false
@@ -95,29 +99,37 @@ func newDeflation(d *Deflate, maxMessage, maxMemory int64) (*deflation, error) {
 	return x, nil
 }
 
-// negotiate agrees to one of the client's offers. It returns the extension's part of the answer, empty if there is none.
-func (l *loop) negotiate(t poller.Token, s *session, offers []handshake.Extension) (answer []byte) {
+// negotiate chooses one of the client's offers, for loop.open to agree to. It returns the extension's part of the answer, empty if there
+// is none.
+func (l *loop) negotiate(offers []handshake.Extension) (answer []byte) {
 	d := l.settings.deflate
+	l.agreed = false
 	if d == nil || len(offers) == 0 {
 		return nil
 	}
 	options := &d.options
-	if l.server.windowBytes.Load() >= d.most || l.server.budget.tight() {
+	if l.isFrugal() {
 		options = &d.frugal
 	}
-	params, answer, ok := options.Accept(l.extension[:0], offers)
-	l.extension = answer
-	if !ok {
+	l.params, l.extension, l.agreed = options.Accept(l.extension[:0], offers)
+	if !l.agreed {
 		return nil
 	}
-	l.agree(t, s, &params)
-	return answer
+	return l.extension
 }
 
-// inflate inflates a message. It is lent until the next one is. Without ok the connection was failed.
+// isFrugal says that no window can be promised any more.
+func (l *loop) isFrugal() bool {
+	d := l.settings.deflate
+	return l.server.windowBytes.Load()+d.promise > d.most || l.server.budget.tight()
+}
+
+// inflate inflates a message. restInflated is to take it back. Without ok the connection was failed.
 func (l *loop) inflate(t poller.Token, s *session, op codec.Opcode, payload []byte) (message []byte, ok bool) {
-	message, err := l.inflater.Append(l.inflated[:0], payload, op == codec.OpcodeText, l.windowIn(t), &l.settings.deflate.limits)
-	l.inflated = message
+	buffer := l.inflated[:0]
+	l.inflated = nil // for relieve, which must not give it back
+	message, err := l.inflater.Append(buffer, payload, op == codec.OpcodeText, l.windowIn(t), &l.settings.deflate.limits)
+	l.inflatedNow += len(message)
 	switch e, is := err.(*deflate.Error); {
 	case err == nil:
 		return message, true
@@ -127,17 +139,21 @@ func (l *loop) inflate(t poller.Token, s *session, op codec.Opcode, payload []by
 	default:
 		l.failMemory(t, s)
 	}
-	l.restInflated()
+	l.restInflated(message)
 	return nil, false
 }
 
-// restInflated gives back a buffer that one long message made long.
-func (l *loop) restInflated() {
-	if cap(l.inflated) > maxInflatedBytes {
-		l.buffers.Put(l.inflated)
-		l.inflated = nil
+// restInflated takes back what inflate lent. A buffer that one long message made long is not kept.
+func (l *loop) restInflated(message []byte) {
+	if cap(message) > maxInflatedBytes {
+		l.buffers.Put(message)
+	} else {
+		l.inflated = message
 	}
 }
+
+// inflatedPerTurn bounds what is inflated for a connection before others get their turn, but for the message that exceeds it.
+const inflatedPerTurn = 1 << 20
 
 // maxInflatedBytes is what a loop keeps for inflated messages.
 const maxInflatedBytes = 64 << 10

@@ -113,12 +113,13 @@ func (t *Target) Dial(data any, done func(Conn, error)) error {
 // dialing is a connection from Dial until done was called. It belongs to the goroutine of Dial first, then to
 // the loop.
 type dialing struct {
-	target *Target
-	data   any
-	done   func(Conn, error)
-	tried  int               // addresses of the target
-	key    [24]byte          // Sec-WebSocket-Key
-	answer *handshake.Answer // of a head in pieces
+	target  *Target
+	data    any
+	done    func(Conn, error)
+	tried   int                 // addresses of the target
+	request *handshake.Prepared // the target's that was sent
+	key     [24]byte            // Sec-WebSocket-Key
+	answer  *handshake.Answer   // of a head in pieces
 
 	mu        sync.Mutex
 	op        DialOp

@@ -42,7 +42,11 @@ func (l *loop) Connected(t poller.Token) {
 	}
 	s.phase = phaseAnswering
 	d.key = handshake.NewKey(l.nonce())
-	l.scratch = d.target.request.Append(l.scratch[:0], &d.key)
+	d.request = d.target.request
+	if d.target.frugal != nil && l.isFrugal() {
+		d.request = d.target.frugal
+	}
+	l.scratch = d.request.Append(l.scratch[:0], &d.key)
 	l.sendRaw(t, l.scratch, sendNothing)
 }
 
@@ -80,10 +84,10 @@ func (l *loop) readAnswer(t poller.Token, s *session, b []byte) (consumed int) {
 	}
 	var subprotocol string
 	if err == nil {
-		subprotocol, err = d.target.request.Check(a, &d.key)
+		subprotocol, err = d.request.Check(a, &d.key)
 	}
 	if err == nil {
-		if p, agreed := d.target.request.Deflate(a); agreed {
+		if p, agreed := d.request.Deflate(a); agreed {
 			l.agree(t, s, &p)
 		}
 	}

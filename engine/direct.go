@@ -15,7 +15,7 @@ const maxReadBytes = 256 << 10
 
 // sendBytes is sendFrame for a payload that may be long enough to be written at once.
 func sendBytes(l *loop, t poller.Token, o *outgoing, payload []byte) (Sent, error) {
-	if l.settings.deflate != nil && o.whole() {
+	if l.settings.deflate.may(o, len(payload)) {
 		if sent, err, done := sendCompressed(l, t, o, payload); done {
 			return sent, err
 		}

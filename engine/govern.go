@@ -76,7 +76,7 @@ func (l *loop) callOthers() {
 
 // empty gives up the buffers that no connection holds.
 func (l *loop) empty() {
-	if l.inflated != nil {
+	if l.inflated != nil { // and not lent
 		l.buffers.Put(l.inflated)
 		l.inflated = nil
 	}
@@ -109,7 +109,7 @@ func (l *loop) findHolders() []holder {
 		}
 	}
 	for _, w := range l.windows {
-		if w.token != 0 {
+		if w.in.Held() > 0 {
 			all = append(all, holder{token: w.token})
 		}
 	}
@@ -170,6 +170,7 @@ func (l *loop) failMemory(t poller.Token, s *session) {
 	}
 	l.mu.Lock()
 	l.giveUp(t, &s.sending, codec.StatusTryAgainLater, "short of memory")
+	l.dropWindows(t, &s.sending) // nothing is inflated or sent any more
 	l.mu.Unlock()
 	l.driver.Wake()
 	cut := s.phase != phaseOpen || l.driver.Held(t) > 0

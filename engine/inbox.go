@@ -154,13 +154,17 @@ func (b *inbox) empty() bool { return b.head == len(b.jobs) }
 // over says whether the inbox holds more than it should. All jobs count, not messages alone, so that pings
 // cannot fill it.
 func (b *inbox) over(o *options) bool {
-	return b.bytes >= o.maxInFlightBytes && (len(b.jobs)-b.head >= o.maxInFlight || b.paused)
+	return b.bytes >= o.maxInFlightBytes && (len(b.jobs)-b.head >= o.maxInFlight || b.paused) || b.bytes >= mostInFlight*o.maxInFlightBytes
 }
 
 // roomy says whether it holds so little again that reading is worth to begin.
 func (b *inbox) roomy(o *options) bool {
-	return b.bytes <= o.maxInFlightBytes/2 || !b.paused && len(b.jobs)-b.head <= o.maxInFlight/2
+	return b.bytes <= o.maxInFlightBytes/2 || !b.paused && len(b.jobs)-b.head <= o.maxInFlight/2 && b.bytes < mostInFlight*o.maxInFlightBytes
 }
+
+// mostInFlight is how many times maxInFlightBytes may be exceeded by less than maxInFlight callbacks. A compressed message can be a
+// thousand times as long as what came.
+const mostInFlight = 16
 
 // enqueue puts a callback into the connection's inbox. The loop calls it.
 func (l *loop) enqueue(t poller.Token, s *session, j job) {

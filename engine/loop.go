@@ -20,18 +20,20 @@ type loop struct {
 	events   []*Events // by session.events; all that sessions of this loop name
 	random   *rand.Rand
 
-	inflater  deflate.Inflater
-	inflated  []byte // the message that was inflated last
-	wheel     wheel
-	terms     poller.Slab[terms]
-	expiries  poller.Slab[uint32] // of connections that do not live for ever
-	rares     []*rare             // index 0 is not used
-	freeRares []uint32
-	buffers   poller.Buffers // for heads and messages in pieces
-	shut      bool           // the server is shutting down, and this loop has heeded it
-	starved   int            // connections that pauseMemory holds
-	called    uint32         // when the other loops were called for memory, in ticks
-	refusals  uint32         // of the budget that this loop has heeded
+	inflater deflate.Inflater
+	inflated []byte // what the next message is inflated into
+	// What was inflated of the connection at hand, in this turn, in bytes.
+	inflatedNow int
+	wheel       wheel
+	terms       poller.Slab[terms]
+	expiries    poller.Slab[uint32] // of connections that do not live for ever
+	rares       []*rare             // index 0 is not used
+	freeRares   []uint32
+	buffers     poller.Buffers // for heads and messages in pieces
+	shut        bool           // the server is shutting down, and this loop has heeded it
+	starved     int            // connections that pauseMemory holds
+	called      uint32         // when the other loops were called for memory, in ticks
+	refusals    uint32         // of the budget that this loop has heeded
 
 	// Scratch space of opening handshakes.
 	request      handshake.Request
@@ -42,6 +44,8 @@ type loop struct {
 	header       handshake.Header
 	scratch      []byte
 	extension    []byte
+	params       handshake.DeflateParams // of the handshake at hand, if agreed
+	agreed       bool
 	freeRequests []*handshake.Request
 
 	flushing   outbox   // being written; changes places with outbox

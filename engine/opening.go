@@ -91,7 +91,7 @@ func (l *loop) answer(t poller.Token, s *session, r *handshake.Request) {
 		return
 	}
 	w := &l.response
-	acceptance.Agreed = l.negotiate(t, s, acceptance.Extensions)
+	acceptance.Agreed = l.negotiate(acceptance.Extensions)
 	l.acceptance = acceptance
 	w.Reset(r, &l.acceptance)
 	defer w.Reset(nil, nil)
@@ -120,6 +120,9 @@ func (l *loop) open(t poller.Token, s *session, subprotocol string) {
 		return // Events.Upgrade aborted it, and Flush is going to close it
 	}
 	l.server.counters.handshakes.Add(1)
+	if l.agreed {
+		l.agree(t, s, &l.params)
+	}
 	l.begin(t, s, codec.RoleServer)
 }
 

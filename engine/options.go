@@ -31,7 +31,7 @@ import (
 //	ByteRate            none         Server.OnRate: close 1008
 //	ControlRate         1,000/s      Server.OnRate: close 1008
 //	MaxInFlight         16           the connection is not read, if MaxInFlightBytes is exceeded too
-//	MaxInFlightBytes    64 KiB       the connection is not read, if MaxInFlight is exceeded too
+//	MaxInFlightBytes    64 KiB       the connection is not read, if MaxInFlight is exceeded too, or this sixteen times
 //	HandshakeTimeout    10 s         HTTP 408
 //	IdleTimeout         none         close 1001
 //	PingInterval        1 min        a ping
@@ -40,11 +40,14 @@ import (
 //	MaxLifetime         none         close 1001
 //	CloseTimeout        5 s          the TCP connection is closed
 //	SlowCallback        1 s          a line in the log
+//	Deflate.MaxRatio    none         close 1009
+//	Deflate.MaxWindowBytes           no context takeover is agreed; an eighth of MaxMemoryBytes
 //
 // MaxMemoryBytes is half of the runtime's memory limit (GOMEMLIMIT) if that is less. MaxConnections is
 // what the limit on descriptors leaves: all but a sixteenth, and all but 32 at least.
 //
-// Fixed: a connection gets one read of 64 KiB, or of maxReadBytes inside a long message, and framesPerTurn frames per turn. What
+// Fixed: a connection gets one read of 64 KiB, or of maxReadBytes inside a long message, framesPerTurn frames and about
+// inflatedPerTurn inflated bytes per turn. What
 // waits in a loop's outbox for the end of the turn, for all its connections, is
 // at most maxOutboxBytes or its part of an eighth of the memory budget, or one message, and what full sockets left of those that
 // goroutines were just writing; what is sent beyond waits in backlogs. What pools keep for reuse is at most an eighth of the budget too.

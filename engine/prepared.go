@@ -16,7 +16,7 @@ type Prepared struct {
 	frame   []byte // as a server sends it
 	waiting atomic.Int32
 
-	smaller *classes // nil if the server compresses nothing
+	smaller atomic.Pointer[classes] // nil until a receiver wants it compressed
 }
 
 // Prepare encodes a text or binary message. payload is copied. The error is ErrOpcode.
@@ -26,9 +26,6 @@ func (s *Server) Prepare(op codec.Opcode, payload []byte) (*Prepared, error) {
 	}
 	p := &Prepared{server: s, op: op, header: codec.HeaderLen(len(payload))}
 	p.frame = codec.AppendFrame(nil, true, op, payload)
-	if s.Deflate != nil {
-		p.smaller = new(classes)
-	}
 	return p, nil
 }
 
@@ -41,9 +38,9 @@ func (c Conn) SendPrepared(p *Prepared, d Delivery) (Sent, error) {
 	l := c.loop
 	o := message(p.op, d)
 	l.mu.Lock()
-	if bits := l.classFor(c.token, o, p); bits != 0 && !p.smaller.of(bits).done.Load() {
+	if bits := l.classFor(c.token, o, p); bits != 0 && !p.class(bits).done.Load() {
 		l.mu.Unlock() // compressing takes long
-		p.smaller.of(bits).compress(p, bits)
+		p.class(bits).compress(p, bits)
 		l.mu.Lock()
 	}
 	sent, err := l.placePrepared(c, o, p)
@@ -62,7 +59,7 @@ func (l *loop) placePrepared(c Conn, o *outgoing, p *Prepared) (Sent, error) {
 		return placeFrame(l, c.token, o, p.frame[p.header:])
 	}
 	if bits := l.classFor(c.token, o, p); bits != 0 {
-		if k := p.smaller.of(bits); k.done.Load() && k.prepared != nil {
+		if k := p.class(bits); k.done.Load() && k.prepared != nil {
 			p = k.prepared
 			defer l.forgetSent(c.token, s)
 		}

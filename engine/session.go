@@ -126,8 +126,9 @@ func (l *loop) Data(t poller.Token, b []byte) (consumed int) {
 // lasts.
 func (l *loop) receive(t poller.Token, s *session, b []byte) (consumed int) {
 	var p codec.Part
+	l.inflatedNow = 0
 	for range framesPerTurn {
-		if consumed == len(b) || s.pauses != 0 {
+		if consumed == len(b) || s.pauses != 0 || l.inflatedNow > inflatedPerTurn {
 			return consumed
 		}
 		n, ok, err := s.decoder.Next(b[consumed:], &l.settings.codec, &p)
@@ -201,8 +202,8 @@ func (l *loop) deliverMessage(t poller.Token, s *session, op codec.Opcode, compr
 		return
 	}
 	if message, ok := l.inflate(t, s, op, payload); ok {
+		defer l.restInflated(message) // also if the callback panics
 		l.deliver(t, s, op, message)
-		l.restInflated()
 	}
 }
 

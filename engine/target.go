@@ -38,8 +38,9 @@ type DialOptions struct {
 type Target struct {
 	server  *Server
 	request *handshake.Prepared
-	addrs   []netip.AddrPort // tried in turn
-	path    string           // of a Unix socket, instead
+	frugal  *handshake.Prepared // the same without context takeover, if that is offered; nil if no compression is
+	addrs   []netip.AddrPort    // tried in turn
+	path    string              // of a Unix socket, instead
 	local   netip.AddrPort
 	events  uint8 // index in Server.events
 
@@ -101,6 +102,10 @@ func (t *Target) resolve(ctx context.Context, rawURL string, o *DialOptions) err
 	if o.Deflate {
 		if t.server.settings.deflate == nil {
 			return errDeflate
+		}
+		opening.Deflate = &t.server.settings.deflate.frugal
+		if t.frugal, err = handshake.Prepare(opening); err != nil {
+			return err
 		}
 		opening.Deflate = &t.server.settings.deflate.options
 	}

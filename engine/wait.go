@@ -9,6 +9,16 @@ import (
 // sendWait sends a frame once there is room for it.
 func sendWait(ctx context.Context, c Conn, o *outgoing, payload []byte) error {
 	l := c.loop
+	if l.settings.deflate.may(o, len(payload)) {
+		x := scratches.Get().(*scratch)
+		defer x.free()
+		l.mu.Lock()
+		bits, _ := l.windowFor(c.token, l.sendingOf(c.token), o, len(payload))
+		l.mu.Unlock()
+		if bits != 0 && x.compressAlone(l, c.token, o, bits, payload) {
+			payload = x.out
+		}
+	}
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -16,7 +26,7 @@ func sendWait(ctx context.Context, c Conn, o *outgoing, payload []byte) error {
 		l.mu.Lock()
 		room, err := l.roomFor(c, o, len(payload))
 		if err == nil && room == nil {
-			_, err = placeFrame(l, c.token, o, payload)
+			_, err = l.placeAlone(c.token, o, payload)
 		}
 		l.mu.Unlock()
 		if err != nil || room == nil {

@@ -121,6 +121,7 @@ func (l *loop) dropWindows(t poller.Token, s *sending) {
 		l.freeWindows = append(l.freeWindows, a.windows)
 	}
 	*a = agreement{}
+	s.flags &^= sendWindows
 }
 
 // heldWindow is what a connection holds of what its peer may refer to. What we refer to can be dropped. loop.mu is held.
