@@ -93,12 +93,6 @@ func sendCompressed(l *loop, t poller.Token, o *outgoing, payload []byte) (sent 
 	return sent, err, true
 }
 
-// placesNow says whether placeFrame would put a payload of n bytes into the outbox. loop.mu is held.
-func (l *loop) placesNow(s *sending, n int) bool {
-	n += codec.MaxHeaderLen
-	return s.backlog == 0 && s.flags&sendDirect == 0 && l.fits(s, n, n)
-}
-
 // sendString is sendFrame for a text that may be compressed.
 func sendString(l *loop, t poller.Token, o *outgoing, text string) (Sent, error) {
 	if l.settings.deflate == nil {
