@@ -3,7 +3,6 @@ package engine
 import (
 	"sync"
 
-	"github.com/wsloop/wsloop/codec"
 	"github.com/wsloop/wsloop/poller"
 )
 
