@@ -3,7 +3,6 @@ package engine
 import (
 	"sync"
 
-	"github.com/wsloop/wsloop/codec"
 	"github.com/wsloop/wsloop/poller"
 )
 
@@ -124,12 +123,6 @@ func (l *loop) placeAlone(t poller.Token, o *outgoing, payload []byte) (Sent, er
 		l.forgetSent(t, l.sendingOf(t))
 	}
 	return sent, err
-}
-
-// placesNow says whether placeFrame would put a payload of n bytes into the outbox. loop.mu is held.
-func (l *loop) placesNow(s *sending, n int) bool {
-	n += codec.MaxHeaderLen
-	return s.backlog == 0 && s.flags&sendDirect == 0 && l.fits(s, n, n)
 }
 
 // sendString is sendFrame for a text that may be compressed.

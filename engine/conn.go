@@ -36,7 +36,8 @@ type Delivery struct {
 	Key string
 	// TTL is how long the message may wait, instead of Overflow.TTL if it is not 0.
 	TTL time.Duration
-	// Compress says whether the message is to be compressed, if that was agreed with the peer.
+	// Compress says whether the message is to be compressed, if that was agreed with the peer. A Prepared goes to connections
+	// that we opened as it is.
 	Compress Compress
 }
 

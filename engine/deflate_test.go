@@ -243,10 +243,13 @@ func TestDeflateTakeover(t *testing.T) {
 // Beyond the cap no takeover is agreed.
 func TestDeflateWindowsAreCapped(t *testing.T) {
 	tr := newTrace()
-	s := &Server{Deflate: &Deflate{ServerContextTakeover: true, ClientContextTakeover: true, MaxWindowBytes: 50_000}, Events: tr.events()}
+	s := &Server{Deflate: &Deflate{ServerContextTakeover: true, ClientContextTakeover: true, MaxWindowBytes: 70_000}, Events: tr.events()}
 	m := newMemory(t, s)
 	_, first := m.openDeflate(t, tr, offer)
 	c, second := m.openDeflate(t, tr, offer)
+	if n := s.windowBytes.Load(); n > 70_000 {
+		t.Errorf("%d bytes are promised", n)
+	}
 	_, third := m.openDeflate(t, tr, offer)
 	if first != second || strings.Contains(second, "takeover") || !strings.Contains(third, "client_no_context_takeover") || !strings.Contains(third, "server_no_context_takeover") {
 		t.Errorf("agreed to %q, %q, %q", first, second, third)

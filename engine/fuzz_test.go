@@ -271,7 +271,7 @@ func (c *fuzzClient) compare(t *testing.T, alone *fuzzClient) {
 // TestCorpora counts the inputs that fuzzing found and go test replays.
 func TestCorpora(t *testing.T) {
 	var files []string
-	for _, pattern := range []string{"testdata/fuzz/*/*", "../codec/testdata/fuzz/*/*", "../codec/utf8/testdata/fuzz/*/*", "../handshake/testdata/fuzz/*/*"} {
+	for _, pattern := range []string{"testdata/fuzz/*/*", "../codec/testdata/fuzz/*/*", "../codec/utf8/testdata/fuzz/*/*", "../codec/deflate/testdata/fuzz/*/*", "../handshake/testdata/fuzz/*/*"} {
 		found, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)

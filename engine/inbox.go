@@ -154,12 +154,12 @@ func (b *inbox) empty() bool { return b.head == len(b.jobs) }
 // over says whether the inbox holds more than it should. All jobs count, not messages alone, so that pings
 // cannot fill it.
 func (b *inbox) over(o *options) bool {
-	return b.bytes >= o.maxInFlightBytes && (len(b.jobs)-b.head >= o.maxInFlight || b.paused) || b.bytes >= mostInFlight*o.maxInFlightBytes
+	return b.bytes >= o.maxInFlightBytes && (len(b.jobs)-b.head >= o.maxInFlight || b.paused) || b.bytes/mostInFlight >= o.maxInFlightBytes
 }
 
 // roomy says whether it holds so little again that reading is worth to begin.
 func (b *inbox) roomy(o *options) bool {
-	return b.bytes <= o.maxInFlightBytes/2 || !b.paused && len(b.jobs)-b.head <= o.maxInFlight/2 && b.bytes < mostInFlight*o.maxInFlightBytes
+	return b.bytes <= o.maxInFlightBytes/2 || !b.paused && len(b.jobs)-b.head <= o.maxInFlight/2 && b.bytes/mostInFlight < o.maxInFlightBytes
 }
 
 // mostInFlight is how many times maxInFlightBytes may be exceeded by less than maxInFlight callbacks. A compressed message can be a

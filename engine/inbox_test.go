@@ -134,16 +134,18 @@ func newBlocked(t *testing.T, s *Server) *blocked {
 	return b
 }
 
-// A connection is read until MaxInFlight callbacks and MaxInFlightBytes wait, and again when it is less.
+// A connection is read until MaxInFlight callbacks and MaxInFlightBytes wait, or mostInFlight times as many bytes, and again when it
+// is less.
 func TestMaxInFlight(t *testing.T) {
 	for name, test := range map[string]struct {
 		messages, bytes int // the limits
 		size            int // of a message
 		want            int // messages that wait when it is not read any more
 	}{
-		"messages": {messages: 5, bytes: 1, size: 100, want: 5},
+		"messages": {messages: 5, bytes: 100, size: 100, want: 5},
 		"bytes":    {messages: 1, bytes: 1000, size: 64, want: 8},
 		"both":     {messages: 10, bytes: 1000, size: 64, want: 10},
+		"long":     {messages: 10, bytes: 100, size: 2000, want: 1},
 	} {
 		s := &Server{MaxInFlight: test.messages, MaxInFlightBytes: test.bytes}
 		b := newBlocked(t, s)

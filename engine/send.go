@@ -87,6 +87,12 @@ func placeFrame[T []byte | string](l *loop, t poller.Token, o *outgoing, payload
 	return Sent{}, nil
 }
 
+// placesNow says whether placeFrame would put a payload of n bytes into the outbox. loop.mu is held.
+func (l *loop) placesNow(s *sending, n int) bool {
+	n += codec.MaxHeaderLen
+	return s.backlog == 0 && s.flags&sendDirect == 0 && l.fits(s, n, n)
+}
+
 // commitFrame puts a frame into the outbox, where it cannot be dropped any more. loop.mu is held.
 func commitFrame[T []byte | string](l *loop, t poller.Token, s *sending, o *outgoing, payload T) {
 	box := &l.outbox

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -76,6 +77,45 @@ func TestDeflateContextIsNotQueued(t *testing.T) {
 	}
 	if len(peer.history) != 2*len(text)+1 {
 		t.Errorf("%d bytes came compressed", len(peer.history))
+	}
+}
+
+// What has to wait for a slow peer refers to nothing, as what it would refer to may be dropped before it.
+func TestDeflateBacklogWithoutContext(t *testing.T) {
+	tr := newTrace()
+	s := &Server{Deflate: takingOver(), MaxBufferedBytes: 2 << 10, Overflow: Overflow{Policy: OverflowDropOldest}, Events: tr.events()}
+	m := newMemory(t, s)
+	c, _ := m.openDeflate(t, tr, offer)
+	peer := &peerWindow{t: t}
+	// What is alike in two of them has another distance from the end of each.
+	text := func(i int) string { return fmt.Sprint(story(300), strings.Repeat("-", i*i%17), " ", i) }
+	send := func(from, to int) {
+		for i := from; i < to; i++ {
+			if _, err := c.SendText(text(i)); err != nil {
+				t.Fatal(err)
+			}
+			m.turn()
+		}
+	}
+	send(0, 3)
+	m.conns[c.token.Slot()].stalled = true
+	send(3, 100)
+	m.drain(c.token)
+	send(100, 103)
+	if s.Stats().DroppedOldest == 0 {
+		t.Error("nothing was dropped: the test tests nothing")
+	}
+	got := peer.read(m.take(c.token))
+	last := -1
+	for _, message := range got {
+		var i int
+		if fmt.Sscan(strings.TrimLeft(message[min(300, len(message)):], "-"), &i); i <= last || message != text(i) {
+			t.Errorf("%.20q came behind %d", message, last)
+		}
+		last = i
+	}
+	if len(got) < 8 || last != 102 {
+		t.Errorf("%d messages came, the last is %d", len(got), last)
 	}
 }
 
