@@ -12,6 +12,9 @@ import (
 // idleConnections is how many idle connections are held, where descriptors do not run short.
 const idleConnections = 18_000
 
+// deflateConnections is how many of them agreed to compression: some servers need a megabyte for each.
+const deflateConnections = 2000
+
 // A Plan is what to measure.
 type Plan struct {
 	Suite   string
@@ -71,7 +74,7 @@ func (p *Plan) rounds(c record.Cell) int {
 		return 1 // it counts, and takes millions of messages for it
 	case c.Scenario == record.Latency:
 		return p.Rounds + p.Rounds/2 // one pause of the machine is all of p99.9
-	case c.Connections >= manyConnections, c.Scenario == record.Idle, c.Scenario == record.Collect:
+	case c.Connections >= manyConnections, c.Scenario == record.Idle, c.Scenario == record.DeflateIdle, c.Scenario == record.Collect:
 		return min(p.Rounds, longRounds)
 	}
 	return p.Rounds
@@ -93,6 +96,7 @@ func echoCell(connections, outstanding, bytes int) record.Cell {
 func shortCells() []record.Cell {
 	return []record.Cell{
 		echoCell(100, 1, 125), echoCell(1000, 1, 125), echoCell(1000, 16, 125), echoCell(100, 1, 16<<10), churnCell(),
+		deflateCell(512, false),
 	}
 }
 
@@ -109,6 +113,23 @@ func churnCell() record.Cell {
 
 func broadcastCell(connections, outstanding int) record.Cell {
 	return record.Cell{Scenario: record.Broadcast, Connections: connections, Outstanding: outstanding, Bytes: 125, Cores: 1}
+}
+
+func deflateCell(bytes int, takeover bool) record.Cell {
+	return record.Cell{Scenario: record.Deflate, Connections: 100, Outstanding: 1, Bytes: bytes, Takeover: takeover, Cores: 1}
+}
+
+// deflateCells are what compression costs, and what connections that agreed to it hold.
+func deflateCells() (cells []record.Cell) {
+	for _, takeover := range []bool{false, true} {
+		for _, bytes := range []int{64, 512, 4 << 10, 64 << 10} {
+			cells = append(cells, deflateCell(bytes, takeover))
+		}
+	}
+	for _, takeover := range []bool{false, true} {
+		cells = append(cells, record.Cell{Scenario: record.DeflateIdle, Connections: deflateConnections, Bytes: 512, Takeover: takeover, Cores: 1})
+	}
+	return cells
 }
 
 func fullCells() []record.Cell {
@@ -128,11 +149,12 @@ func fullCells() []record.Cell {
 	}
 	latency := echoCell(1000, 1, 125)
 	latency.Scenario = record.Latency
-	return append(cells, latency,
+	cells = append(cells, latency,
 		record.Cell{Scenario: record.Idle, Connections: idleConnections, Bytes: 125, Cores: 1},
 		churnCell(),
 		broadcastCell(1000, 1), broadcastCell(1000, 16), broadcastCell(10_000, 1), broadcastCell(10_000, 16),
 		record.Cell{Scenario: record.Allocs}, record.Cell{Scenario: record.Mask}, record.Cell{Scenario: record.Collect})
+	return append(cells, deflateCells()...)
 }
 
 // Choose keeps the cells, of all that there are, whose name begins with one of the prefixes.
@@ -173,7 +195,8 @@ func (p *Plan) Shrink(descriptors uint64) int {
 	const reserve = 256
 	shrunk := 0
 	for i, c := range p.Cells {
-		if c.Scenario == record.Idle && uint64(c.Connections)+reserve > descriptors {
+		idle := c.Scenario == record.Idle || c.Scenario == record.DeflateIdle
+		if idle && uint64(c.Connections)+reserve > descriptors {
 			shrunk = max(1, int(descriptors)-reserve) // of Linux, which has no 2^63 of them
 			p.Cells[i].Connections = shrunk
 		}

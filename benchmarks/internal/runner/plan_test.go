@@ -54,6 +54,9 @@ func TestChoose(t *testing.T) {
 	if !slices.Equal(names, want) || p.Suite != "custom" {
 		t.Errorf("%s: %v", p.Suite, names)
 	}
+	if err := p.Choose([]string{"deflate/100/1/512", "deflate-idle"}); err != nil || len(p.Cells) != 4 || p.Cells[1].String() != "deflate/100/1/512/takeover" {
+		t.Error(p.Cells, err)
+	}
 	p, _ = Suite("short")
 	p.Cells = append(p.Cells, echoCell(7, 7, 7))
 	if err := p.Choose([]string{"echo/7/"}); err != nil || len(p.Cells) != 1 {
@@ -66,10 +69,15 @@ func TestChoose(t *testing.T) {
 
 func TestShrink(t *testing.T) {
 	for descriptors, want := range map[uint64]int{20_000: 18_000, 18_256: 18_000, 18_255: 17_999, 1024: 768, 10: 1} {
-		p := Plan{Cells: []record.Cell{echoCell(30_000, 1, 1), {Scenario: record.Idle, Connections: 18_000}}}
+		p := Plan{Cells: []record.Cell{
+			echoCell(30_000, 1, 1), {Scenario: record.Idle, Connections: 18_000}, {Scenario: record.DeflateIdle, Connections: 18_000},
+		}}
 		shrunk := p.Shrink(descriptors)
 		if got := p.Cells[1].Connections; got != want || (got < 18_000) != (shrunk == got) {
 			t.Errorf("%d descriptors: %d connections, %d", descriptors, got, shrunk)
+		}
+		if got := p.Cells[2].Connections; got != want {
+			t.Errorf("%d descriptors: %d connections with compression", descriptors, got)
 		}
 		if p.Cells[0].Connections != 30_000 {
 			t.Error("only idle connections are fewer")
@@ -88,6 +96,8 @@ func TestEffort(t *testing.T) {
 		{echoCell(10_000, 1, 125), 3, 1},
 		{broadcastCell(10_000, 16), 3, 1},
 		{record.Cell{Scenario: record.Idle}, 3, 1},
+		{record.Cell{Scenario: record.DeflateIdle}, 3, 1},
+		{deflateCell(512, true), 5, 1},
 		{record.Cell{Scenario: record.Latency, Connections: 1000}, 7, 2},
 		{record.Cell{Scenario: record.Allocs}, 1, 1},
 	} {

@@ -64,13 +64,19 @@ func takesPart(s contender.Server, c record.Cell) bool {
 		return s.Broadcasts()
 	case record.Latency:
 		return !s.Raw // its generator speaks WebSocket alone
+	case record.Deflate, record.DeflateIdle:
+		return s.Deflates(c.Takeover)
 	}
 	return true
 }
 
 // disturbs says whether what others use of the machine changes what is measured. Memory and counts are what they are.
 func disturbs(c record.Cell, others float64) bool {
-	return others > noiseCores && c.Scenario != record.Idle && c.Scenario != record.Allocs
+	switch c.Scenario {
+	case record.Idle, record.DeflateIdle, record.Allocs:
+		return false
+	}
+	return others > noiseCores
 }
 
 // cell measures all rounds of a cell; within a round the servers take turns.
