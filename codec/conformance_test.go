@@ -60,9 +60,10 @@ func runVector(t *testing.T, c *codectest.Case, s setup, want []string) {
 
 // setup is what the options of a case say.
 type setup struct {
-	role   Role
-	limits Limits
-	failAt int
+	role    Role
+	deflate bool // permessage-deflate was agreed
+	limits  Limits
+	failAt  int
 }
 
 func parseSetup(t testing.TB, c *codectest.Case) (s setup) {

@@ -51,14 +51,37 @@ func FuzzHeader(f *testing.F) {
 }
 
 // FuzzDecoder: however the input is cut, both ways of receiving see what the reference sees, at the
-// same places, and the Assembler asks for no more than was received or is allowed.
+// same places, and the Assembler asks for no more than was received or is allowed. role has the side in its first bit, and in the
+// second whether permessage-deflate was agreed.
 func FuzzDecoder(f *testing.F) {
 	seed(f, func(c *codectest.Case) {
 		s := parseSetup(f, c)
 		f.Add(c.In, []byte{1, 2, 3}, uint8(s.role), uint16(s.limits.MessageBytes), uint8(s.limits.Fragments))
+		in := bytes.Clone(c.In)
+		for range 2 { // as it is, and with RSV1 in its first frame
+			f.Add(bytes.Clone(in), []byte{2, 1}, uint8(s.role)|2, uint16(s.limits.MessageBytes), uint8(s.limits.Fragments))
+			if len(in) > 0 {
+				in[0] ^= rsv1Bit
+			}
+		}
 	})
+	first := AppendMaskedFrame(nil, false, OpcodeText, []byte("\xffcompressed"), 7)
+	MarkCompressed(first)
+	first = AppendMaskedFrame(first, true, OpcodePing, []byte("?"), 8)
+	last := AppendMaskedFrame(nil, true, OpcodeContinuation, []byte("\xfe"), 9)
+	f.Add(append(bytes.Clone(first), last...), []byte{5}, uint8(2), uint16(0), uint8(0))
+	MarkCompressed(last)
+	f.Add(append(first, last...), []byte{5}, uint8(2), uint16(0), uint8(0))
+	for n := range 9 { // 7 are allowed, and 4 without compression
+		whole := AppendMaskedFrame(nil, true, OpcodeBinary, make([]byte, n), 10)
+		MarkCompressed(whole)
+		f.Add(whole, []byte{5}, uint8(2), uint16(4), uint8(0))
+	}
 	f.Fuzz(func(t *testing.T, in, pieceLens []byte, role uint8, messageBytes uint16, fragments uint8) {
-		s := setup{role: Role(role & 1), limits: Limits{MessageBytes: uint64(messageBytes), Fragments: uint32(fragments)}}
+		s := setup{role: Role(role & 1), deflate: role&2 != 0, limits: Limits{MessageBytes: uint64(messageBytes), Fragments: uint32(fragments)}}
+		if s.deflate && messageBytes > 0 {
+			s.limits.CompressedBytes = s.limits.MessageBytes/2*3 + 1
+		}
 		want := reference{setup: s, in: in}
 		want.run()
 		for name, newReceiver := range receivers {
@@ -100,7 +123,7 @@ func mostAssembled(received int, lim Limits) int {
 	if lim.MessageBytes == 0 {
 		return received
 	}
-	return min(received, int(lim.MessageBytes))
+	return min(received, int(max(lim.MessageBytes, lim.CompressedBytes)))
 }
 
 // FuzzRoundTrip: what the encoder writes for one side, the decoder of the other side reads.

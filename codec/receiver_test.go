@@ -16,14 +16,22 @@ type receiver interface {
 
 var receivers = map[string]func(setup) receiver{
 	"assembler": func(s setup) receiver {
-		return &assemblerReceiver{d: NewDecoder(s.role), limits: s.limits}
+		return &assemblerReceiver{d: newDecoder(s), limits: s.limits}
 	},
 	"room": func(s setup) receiver {
-		return &roomReceiver{assemblerReceiver{d: NewDecoder(s.role), limits: s.limits}}
+		return &roomReceiver{assemblerReceiver{d: newDecoder(s), limits: s.limits}}
 	},
 	"parts": func(s setup) receiver {
-		return &partsReceiver{d: NewDecoder(s.role), limits: s.limits}
+		return &partsReceiver{d: newDecoder(s), limits: s.limits}
 	},
+}
+
+func newDecoder(s setup) Decoder {
+	d := NewDecoder(s.role)
+	if s.deflate {
+		d.Deflate()
+	}
+	return d
 }
 
 // feed hands the pieces to r up to a failure, and returns how many bytes of them r was given.
@@ -49,7 +57,7 @@ func (l *eventLog) log() *eventLog { return l }
 // message logs a message or control frame that d found.
 func (l *eventLog) message(d *Decoder, m Message) {
 	if m.Opcode != OpcodeClose {
-		l.events = append(l.events, payloadEvent(m.Opcode.String(), m.Payload))
+		l.events = append(l.events, messageEvent(m.Opcode, m.Compressed, m.Payload))
 		return
 	}
 	code, reason, err := d.ParseClose(m.Payload)
@@ -58,6 +66,14 @@ func (l *eventLog) message(d *Decoder, m Message) {
 		return
 	}
 	l.events = append(l.events, closeEvent(code, reason))
+}
+
+func messageEvent(op Opcode, compressed bool, payload []byte) string {
+	event := payloadEvent(op.String(), payload)
+	if compressed {
+		event = "compressed " + event
+	}
+	return event
 }
 
 func (l *eventLog) fail(err error) {
@@ -139,6 +155,7 @@ type partsReceiver struct {
 	data, control []byte
 	announced     uint64
 	opcode        Opcode // of the message in fragments
+	compressed    bool   // it is
 	first         bool   // the last data frame was its message's first
 	inFrame       bool
 }
@@ -174,7 +191,7 @@ func (r *partsReceiver) join(p *Part) {
 	}
 	*into = append(*into, p.Payload...)
 	if p.End && p.Fin {
-		r.message(&r.d, Message{Opcode: p.Opcode, Payload: *into})
+		r.message(&r.d, Message{p.Opcode, p.Compressed, *into})
 		*into = nil
 	}
 }
@@ -192,16 +209,16 @@ func (r *partsReceiver) check(p *Part) {
 	}
 	r.announced, r.inFrame = p.Remaining, !p.End
 	if p.Opcode.IsControl() {
-		if !p.First || !p.Fin {
+		if !p.First || !p.Fin || p.Compressed {
 			r.events = append(r.events, fmt.Sprintf("control: %+v", p))
 		}
 		return
 	}
 	continues := r.opcode != 0 && (p.Start || !r.first)
-	if p.First == continues || r.opcode != 0 && r.opcode != p.Opcode {
+	if p.First == continues || r.opcode != 0 && (r.opcode != p.Opcode || r.compressed != p.Compressed) {
 		r.events = append(r.events, fmt.Sprintf("in message %v: %+v", r.opcode, p))
 	}
-	r.opcode, r.first = p.Opcode, p.First
+	r.opcode, r.compressed, r.first = p.Opcode, p.Compressed, p.First
 	if p.Fin && p.End {
 		r.opcode = 0
 	}

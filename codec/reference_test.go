@@ -11,6 +11,7 @@ type reference struct {
 	pos int // of the next byte of in
 
 	opcode    byte // of the message in fragments, or 0
+	packed    bool // it is compressed
 	text      []byte
 	places    []int // where in the input each byte of text stood
 	fragments uint32
@@ -38,7 +39,9 @@ func (r *reference) frame() (more bool) {
 	fin, op := b[0]&0x80 != 0, b[0]&0x0f
 	control, continuation := op >= 8, op == 0
 	known := op <= 2 || 8 <= op && op <= 10
-	if b[0]&0x70 != 0 || !known || control && !fin || !control && continuation != (r.opcode != 0) {
+	// RFC 7692 section 6: RSV1 stands on the first frame of a message.
+	packed := r.deflate && b[0]&0x70 == 0x40 && (op == 1 || op == 2)
+	if b[0]&0x70 != 0 && !packed || !known || control && !fin || !control && continuation != (r.opcode != 0) {
 		r.refuse(1002, r.pos)
 		return false
 	}
@@ -53,7 +56,14 @@ func (r *reference) frame() (more bool) {
 		r.refuse(1002, r.pos+1)
 		return false
 	}
-	payloadLen, n, ok := r.payloadLen(b, control)
+	limit := r.limits.MessageBytes
+	if packed || continuation && r.packed {
+		limit = r.limits.CompressedBytes
+	}
+	if control {
+		limit = 0
+	}
+	payloadLen, n, ok := r.payloadLen(b, limit)
 	if !ok {
 		return false
 	}
@@ -79,14 +89,17 @@ func (r *reference) frame() (more bool) {
 	if control {
 		r.control(op, payload, start, whole)
 	} else {
+		if !continuation {
+			r.packed = packed
+		}
 		r.data(op, fin, payload, start, whole)
 	}
 	return whole && op != 8
 }
 
 // payloadLen reads the length after the first byte, and refuses it as soon as neither of the two
-// extremes that the missing bytes allow would be legal.
-func (r *reference) payloadLen(b []byte, control bool) (payloadLen uint64, n int, ok bool) {
+// extremes that the missing bytes allow would be legal. A limit of 0 is none.
+func (r *reference) payloadLen(b []byte, limit uint64) (payloadLen uint64, n int, ok bool) {
 	size, shortest := 0, uint64(0)
 	switch b[1] & 0x7f {
 	case 126:
@@ -114,8 +127,7 @@ func (r *reference) payloadLen(b []byte, control bool) (payloadLen uint64, n int
 			r.refuse(1002, r.pos+1+have)
 			return 0, 0, false
 		}
-		limit := r.limits.MessageBytes
-		if !control && limit != 0 && uint64(len(r.text))+low > limit {
+		if limit != 0 && uint64(len(r.text))+low > limit {
 			r.refuse(1009, r.pos+1+have)
 			return 0, 0, false
 		}
@@ -177,7 +189,7 @@ func (r *reference) data(op byte, fin bool, payload []byte, start int, whole boo
 	for i := range payload {
 		r.places = append(r.places, start+i)
 	}
-	if r.opcode == 1 {
+	if r.opcode == 1 && !r.packed {
 		if invalid := firstInvalid(r.text); invalid >= 0 {
 			r.refuse(1007, r.places[invalid])
 			return
@@ -190,11 +202,11 @@ func (r *reference) data(op byte, fin bool, payload []byte, start int, whole boo
 	if !fin {
 		return
 	}
-	if r.opcode == 1 && !utf8.Valid(r.text) {
+	if r.opcode == 1 && !r.packed && !utf8.Valid(r.text) {
 		r.refuse(1007, r.pos)
 		return
 	}
-	r.events = append(r.events, payloadEvent(Opcode(r.opcode).String(), r.text))
+	r.events = append(r.events, messageEvent(Opcode(r.opcode), r.packed, r.text))
 	r.opcode, r.text, r.places, r.fragments = 0, nil, nil, 0
 }
 

@@ -256,9 +256,7 @@ func (l *loop) forget(t poller.Token, s *session) {
 	if s.sending.inbox != 0 {
 		l.dropInbox(l.inboxes[s.sending.inbox])
 	}
-	if s.sending.flags&sendWindows != 0 {
-		l.dropWindows(t)
-	}
+	l.dropWindows(t, &s.sending)
 	*s = session{}
 	l.detach(t)
 	l.mu.Unlock()

@@ -27,6 +27,10 @@ var scratches = sync.Pool{New: func() any { return new(scratch) }}
 // maxScratch is what of it is kept.
 const maxScratch = 1 << 20
 
+// maxOrderedBytes is the longest message that is compressed under loop.mu, to refer to those before it. Longer ones find next to
+// nothing in 2 KiB that they do not find in themselves.
+const maxOrderedBytes = 32 << 10
+
 // sendCompressed sends a message compressed, if its connection agreed to that and it becomes smaller. Without done
 // nothing was sent.
 func sendCompressed(l *loop, t poller.Token, o *outgoing, payload []byte) (sent Sent, err error, done bool) {
@@ -38,11 +42,10 @@ func sendCompressed(l *loop, t poller.Token, o *outgoing, payload []byte) (sent 
 		return sent, nil, false
 	}
 	bits, threshold := uint8(15), d.threshold
-	var w *windows
-	if s.flags&sendWindows != 0 {
-		w = l.windowsOf(t)
-		bits = w.outBits
-		if w.takesOut {
+	a := l.agreementOf(t, s)
+	if a != nil {
+		bits = a.outBits
+		if a.takesOut {
 			threshold = d.takeover
 		}
 	}
@@ -52,25 +55,28 @@ func sendCompressed(l *loop, t poller.Token, o *outgoing, payload []byte) (sent 
 	}
 	x := scratches.Get().(*scratch)
 	defer x.free()
-	if w != nil && w.takesOut && s.backlog == 0 && s.flags&sendDirect == 0 && l.fits(s, len(payload)+codec.MaxHeaderLen, len(payload)+codec.MaxHeaderLen) {
-		// What refers to earlier messages has to be placed in the order in which it was compressed.
+	if a != nil && a.takesOut && len(payload) <= maxOrderedBytes && l.placesNow(s, len(payload)) {
+		// What refers to earlier messages leaves in the order in which it was compressed, or the peer reads nonsense.
 		var ok bool
-		if x.out, ok = d.deflaters[bits].Append(x.out[:0], payload, &w.out); ok {
+		if x.out, ok = d.deflaters[bits].Append(x.out[:0], payload, &l.windowsOf(t, a).out); ok {
 			o.compressed = true
-			sent, err = placeFrame(l, t, o, x.out)
+			commitFrame(l, t, s, o, x.out)
 		}
+		s.noteMiss(!ok)
 		l.mu.Unlock()
-		l.wakeAfter(err)
-		return sent, err, ok
+		if ok {
+			l.driver.Wake()
+		}
+		return sent, nil, ok
 	}
 	l.mu.Unlock()
 	out, ok := d.deflaters[bits].Append(x.out[:0], payload, nil)
 	x.out = out
 	l.mu.Lock()
 	s = l.sendingOf(t)
-	if s == nil {
+	if s == nil || s.state != o.from {
 		l.mu.Unlock()
-		return sent, ErrClosed, true
+		return sent, whyNot(s), true
 	}
 	s.noteMiss(!ok)
 	if !ok {
@@ -85,6 +91,12 @@ func sendCompressed(l *loop, t poller.Token, o *outgoing, payload []byte) (sent 
 	l.mu.Unlock()
 	l.wakeAfter(err)
 	return sent, err, true
+}
+
+// placesNow says whether placeFrame would put a payload of n bytes into the outbox. loop.mu is held.
+func (l *loop) placesNow(s *sending, n int) bool {
+	n += codec.MaxHeaderLen
+	return s.backlog == 0 && s.flags&sendDirect == 0 && l.fits(s, n, n)
 }
 
 // sendString is sendFrame for a text that may be compressed.

@@ -95,17 +95,6 @@ func newDeflation(d *Deflate, maxMessage, maxMemory int64) (*deflation, error) {
 	return x, nil
 }
 
-// windows is what a connection has that takes context over, or has to do with a small window. in is the loop's, the rest
-// is guarded by loop.mu.
-type windows struct {
-	token    poller.Token // 0 while it is free
-	takesIn  bool
-	takesOut bool
-	outBits  uint8
-	in, out  deflate.Window
-	reserved int64 // of Deflate.MaxWindowBytes
-}
-
 // negotiate agrees to one of the client's offers. It returns the extension's part of the answer, empty if there is none.
 func (l *loop) negotiate(t poller.Token, s *session, offers []handshake.Extension) (answer []byte) {
 	d := l.settings.deflate
@@ -125,77 +114,9 @@ func (l *loop) negotiate(t poller.Token, s *session, offers []handshake.Extensio
 	return answer
 }
 
-// agree notes what was agreed.
-func (l *loop) agree(t poller.Token, s *session, p *handshake.DeflateParams) {
-	w := windows{
-		token: t, takesIn: !p.ClientNoContextTakeover, takesOut: !p.ServerNoContextTakeover, outBits: p.ServerMaxWindowBits,
-	}
-	inBits := p.ClientMaxWindowBits
-	if s.isClient() {
-		w.takesIn, w.takesOut = w.takesOut, w.takesIn
-		w.outBits, inBits = p.ClientMaxWindowBits, p.ServerMaxWindowBits
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	s.sending.flags |= sendDeflates
-	if !w.takesIn && !w.takesOut && w.outBits == 15 {
-		return
-	}
-	if w.takesIn {
-		w.in = deflate.NewWindow(1<<inBits, (*assembly)(l))
-		w.reserved += 1 << inBits
-	}
-	if w.takesOut {
-		w.out = deflate.NewWindow(min(sentWindowBytes, 1<<w.outBits), (*stock)(l))
-		w.reserved += sentWindowBytes
-	}
-	l.server.windowBytes.Add(w.reserved)
-	s.sending.flags |= sendWindows
-	l.windowIndex.Grow(t.Slot())
-	index := uint32(len(l.windows))
-	if last := len(l.freeWindows) - 1; last >= 0 {
-		index = l.freeWindows[last]
-		l.freeWindows = l.freeWindows[:last]
-		*l.windows[index] = w
-	} else {
-		l.windows = append(l.windows, &w)
-	}
-	*l.windowIndex.At(t.Slot()) = index
-}
-
-// windowsOf returns what agree noted, or nil. loop.mu is held, or the loop asks for what is its own.
-func (l *loop) windowsOf(t poller.Token) *windows {
-	if int(t.Slot()) >= l.windowIndex.Len() {
-		return nil
-	}
-	if w := l.windows[*l.windowIndex.At(t.Slot())]; w.token == t {
-		return w
-	}
-	return nil
-}
-
-// dropWindows gives back what agree took. loop.mu is held.
-func (l *loop) dropWindows(t poller.Token) {
-	w := l.windowsOf(t)
-	if w == nil {
-		return
-	}
-	w.in.Drop()
-	w.out.Drop()
-	l.server.windowBytes.Add(-w.reserved)
-	index := l.windowIndex.At(t.Slot())
-	*w = windows{}
-	l.freeWindows = append(l.freeWindows, *index)
-	*index = 0
-}
-
 // inflate inflates a message. It is lent until the next one is. Without ok the connection was failed.
 func (l *loop) inflate(t poller.Token, s *session, op codec.Opcode, payload []byte) (message []byte, ok bool) {
-	var window *deflate.Window
-	if w := l.windowsOf(t); w != nil && w.takesIn {
-		window = &w.in
-	}
-	message, err := l.inflater.Append(l.inflated[:0], payload, op == codec.OpcodeText, window, &l.settings.deflate.limits)
+	message, err := l.inflater.Append(l.inflated[:0], payload, op == codec.OpcodeText, l.windowIn(t), &l.settings.deflate.limits)
 	l.inflated = message
 	switch e, is := err.(*deflate.Error); {
 	case err == nil:
@@ -220,19 +141,3 @@ func (l *loop) restInflated() {
 
 // maxInflatedBytes is what a loop keeps for inflated messages.
 const maxInflatedBytes = 64 << 10
-
-// stock lends what is guarded by loop.mu, as far as the budget allows.
-type stock loop
-
-var _ codec.Memory = (*stock)(nil)
-
-// Grow implements codec.Memory.
-func (p *stock) Grow(b []byte, need int) []byte {
-	if !p.server.budget.allows(p.pool.Lacks(b, need)) {
-		return nil
-	}
-	return p.pool.Grow(b, need)
-}
-
-// Release implements codec.Memory.
-func (p *stock) Release(b []byte) { p.pool.Put(b) }

@@ -139,10 +139,7 @@ func (l *loop) held(t poller.Token) int {
 	if i := s.sending.inbox; i != 0 {
 		n += l.inboxes[i].bytes
 	}
-	if w := l.windowsOf(t); w != nil {
-		n += w.in.Held()
-	}
-	return n
+	return n + l.heldWindow(t, &s.sending)
 }
 
 // heldInput is what of it is a head or a message in pieces.

@@ -70,8 +70,8 @@ type loop struct {
 	backlogs      []*backlog     // index 0 is not used
 	freeBacklogs  []uint32
 	spareBacklogs []*backlog
-	windowIndex   poller.Slab[uint32] // in windows; written by the loop alone
-	windows       []*windows          // index 0 is not used
+	agreements    poller.Slab[agreement] // of connections with sendWindows
+	windows       []*windows             // index 0 is not used
 	freeWindows   []uint32
 	tries         uint32   // of compression where it has not paid lately
 	inboxes       []*inbox // index 0 is not used

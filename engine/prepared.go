@@ -100,17 +100,10 @@ func (l *loop) smallerFor(t poller.Token, s *sending, o *outgoing, p *Prepared) 
 	if p.smaller == nil || s.flags&sendDeflates == 0 || o.delivery.Compress == CompressNever {
 		return nil
 	}
-	if s.flags&sendWindows != 0 && l.windowsOf(t).outBits < 15 {
+	if a := l.agreementOf(t, s); a != nil && a.outBits < 15 {
 		return nil
 	}
 	return p.smaller
-}
-
-// forgetSent drops what we remember of what was sent: the peer remembers a message more. loop.mu is held.
-func (l *loop) forgetSent(t poller.Token, s *sending) {
-	if s.flags&sendWindows != 0 {
-		l.windowsOf(t).out.Drop()
-	}
 }
 
 // hold counts one more connection for which p waits. The first has its bytes counted.

@@ -28,7 +28,7 @@ const (
 	sendMasks                          // we are the client: frames are masked
 	sendDirect                         // a goroutine is writing a frame; all else waits in the backlog
 	sendDeflates                       // permessage-deflate was agreed
-	sendWindows                        // loop.windowsOf knows more about it
+	sendWindows                        // loop.agreementOf knows more about it
 	// what is above counts: see missUnit
 )
 
@@ -80,16 +80,20 @@ func placeFrame[T []byte | string](l *loop, t poller.Token, o *outgoing, payload
 	if s == nil || s.state != o.from {
 		return Sent{}, whyNot(s)
 	}
-	n := codec.MaxHeaderLen + len(payload)
-	if s.backlog != 0 || s.flags&sendDirect != 0 || !l.fits(s, n, n) {
+	if !l.placesNow(s, len(payload)) {
 		return queueFrame(l, t, s, o, nil, payload)
 	}
+	commitFrame(l, t, s, o, payload)
+	return Sent{}, nil
+}
+
+// commitFrame puts a frame into the outbox, where it cannot be dropped any more. loop.mu is held.
+func commitFrame[T []byte | string](l *loop, t poller.Token, s *sending, o *outgoing, payload T) {
 	box := &l.outbox
 	start := len(box.bytes)
 	box.bytes = appendData(l, s, box.bytes, o, payload)
 	l.extend(t, s, start, len(box.bytes))
 	s.state = o.to
-	return Sent{}, nil
 }
 
 // appendData is appendFrame for a data frame. loop.mu is held.
