@@ -61,12 +61,22 @@ func connect(t *testing.T, addr string) *client {
 	return &client{t, conn, bufio.NewReader(conn)}
 }
 
-// open is connect and an opening handshake.
+// open is connect and an opening handshake, in which the server agrees to no extension.
 func open(t *testing.T, addr string) *client {
 	t.Helper()
-	c := connect(t, addr)
+	c, extensions := offer(t, addr, "permessage-deflate")
+	if extensions != "" {
+		t.Fatalf("Sec-WebSocket-Extensions: %q", extensions)
+	}
+	return c
+}
+
+// offer is connect and an opening handshake with an offer of extensions. It returns which the server agrees to.
+func offer(t *testing.T, addr, extensions string) (c *client, agreed string) {
+	t.Helper()
+	c = connect(t, addr)
 	c.write([]byte("GET / HTTP/1.1\r\nHost: " + addr + "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
-		"Origin: http://elsewhere.example\r\nSec-WebSocket-Extensions: permessage-deflate\r\n" +
+		"Origin: http://elsewhere.example\r\nSec-WebSocket-Extensions: " + extensions + "\r\n" +
 		"Sec-WebSocket-Key: " + key + "\r\nSec-WebSocket-Version: 13\r\n\r\n"))
 	response, err := http.ReadResponse(c.in, nil)
 	if err != nil {
@@ -78,10 +88,7 @@ func open(t *testing.T, addr string) *client {
 	if got := response.Header.Get("Sec-WebSocket-Accept"); got != acceptValue {
 		t.Fatalf("Sec-WebSocket-Accept: %q", got)
 	}
-	if got := response.Header.Get("Sec-WebSocket-Extensions"); got != "" {
-		t.Fatalf("Sec-WebSocket-Extensions: %q", got)
-	}
-	return c
+	return c, response.Header.Get("Sec-WebSocket-Extensions")
 }
 
 func (c *client) write(b []byte) {
@@ -91,7 +98,7 @@ func (c *client) write(b []byte) {
 	}
 }
 
-// send writes one masked frame.
+// send writes one masked frame; the opcode may have other bits of the first byte.
 func (c *client) send(opcode byte, payload []byte) {
 	c.t.Helper()
 	frame := []byte{fin | opcode}
@@ -113,9 +120,19 @@ func (c *client) send(opcode byte, payload []byte) {
 // receive reads one frame, which has to be whole and not masked: the load generator counts on it.
 func (c *client) receive() (opcode byte, payload []byte) {
 	c.t.Helper()
+	first, payload := c.frame()
+	if first&^0xf != fin {
+		c.t.Fatalf("a frame begins with %#x", first)
+	}
+	return first & 0xf, payload
+}
+
+// frame reads one frame that is not masked, and returns its first byte.
+func (c *client) frame() (first byte, payload []byte) {
+	c.t.Helper()
 	var header [2]byte
 	c.read(header[:])
-	if header[0]&^0xf != fin || header[1]&masked != 0 {
+	if header[1]&masked != 0 {
 		c.t.Fatalf("frame header % x", header)
 	}
 	payloadLen := uint64(header[1])
@@ -129,7 +146,7 @@ func (c *client) receive() (opcode byte, payload []byte) {
 	}
 	payload = make([]byte, payloadLen)
 	c.read(payload)
-	return header[0] & 0xf, payload
+	return header[0], payload
 }
 
 func (c *client) read(b []byte) {

@@ -71,6 +71,8 @@ func wsloop(program, version string, err error) Server {
 			"-ping-interval", "1h", "-idle-timeout", "2h", "-max-lifetime", "3h",
 		},
 		broadcast: []string{"-mode", "broadcast"}, inGo: true,
+		deflate:  []string{"-deflate"},
+		takeover: []string{"-deflate", "-deflate-takeover", "-deflate-client-takeover"},
 	}
 }
 

@@ -3,6 +3,7 @@ package contender
 import (
 	"context"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"github.com/wsloop/wsloop/benchmarks/internal/record"
@@ -26,19 +27,34 @@ type Server struct {
 
 	command   []string
 	broadcast []string // flags that make it send each message to all; none if it cannot
+	deflate   []string // flags that make it agree to compression; none if it does not
+	takeover  []string // flags that make it do so with context takeover
 	inGo      bool
 }
 
 // Broadcasts says whether the server can send each message to all.
 func (s Server) Broadcasts() bool { return len(s.broadcast) > 0 }
 
-// Command is how to start the server as an echo, or to send each message to all.
-func (s Server) Command(broadcast bool) []string {
-	command := append([]string(nil), s.command...)
-	if broadcast {
-		command = append(command, s.broadcast...)
+// Deflates says whether the server can agree to compression, with or without context takeover.
+func (s Server) Deflates(takeover bool) bool {
+	if takeover {
+		return len(s.takeover) > 0
 	}
-	return command
+	return len(s.deflate) > 0
+}
+
+// Command is how to start the server for what a cell does.
+func (s Server) Command(c record.Cell) []string {
+	var flags []string
+	switch c.Scenario {
+	case record.Broadcast:
+		flags = s.broadcast
+	case record.Deflate, record.DeflateIdle:
+		if flags = s.deflate; c.Takeover {
+			flags = s.takeover
+		}
+	}
+	return slices.Concat(s.command, flags)
 }
 
 // Env is what the server needs in its environment to use as many processors.
@@ -66,6 +82,8 @@ type kind struct {
 	role       record.Role
 	raw        bool
 	broadcasts bool
+	deflates   bool
+	takesOver  bool
 	library    string // module path or npm package
 	make       func(ctx context.Context, w Workshop, k kind) Server
 }
@@ -73,19 +91,19 @@ type kind struct {
 // kinds are in the order in which they take turns.
 var kinds = []kind{
 	{name: Limit, role: record.Limit, raw: true, broadcasts: true, make: inC},
-	{name: Ours, role: record.Ours, broadcasts: true, make: ours},
-	{name: "gws", role: record.GoRival, broadcasts: true, library: "github.com/lxzan/gws", make: inGo},
+	{name: Ours, role: record.Ours, broadcasts: true, deflates: true, takesOver: true, make: ours},
+	{name: "gws", role: record.GoRival, broadcasts: true, deflates: true, takesOver: true, library: "github.com/lxzan/gws", make: inGo},
 	{name: "gobwas", role: record.GoRival, library: "github.com/gobwas/ws", make: inGo},
 	{name: "gobwas-epoll", role: record.GoRival, library: "github.com/gobwas/ws", make: inGo},
-	{name: Ceiling, role: record.GoRival, broadcasts: true, library: "github.com/gorilla/websocket", make: inGo},
-	{name: "coder", role: record.GoRival, library: "github.com/coder/websocket", make: inGo},
+	{name: Ceiling, role: record.GoRival, broadcasts: true, deflates: true, library: "github.com/gorilla/websocket", make: inGo},
+	{name: "coder", role: record.GoRival, deflates: true, takesOver: true, library: "github.com/coder/websocket", make: inGo},
 	{name: "fasthttp", role: record.GoRival, library: "github.com/fasthttp/websocket", make: inGo},
 	{name: "greatws", role: record.GoRival, library: "github.com/antlabs/greatws", make: inGo},
 	{name: "nbio", role: record.GoRival, library: "github.com/lesismal/nbio", make: inGo},
 	{name: "nbio-blocking", role: record.GoRival, library: "github.com/lesismal/nbio", make: inGo},
 	{name: "gnet", role: record.Reference, raw: true, library: "github.com/panjf2000/gnet/v2", make: inGo},
-	{name: "ws", role: record.Rival, broadcasts: true, library: "ws", make: node},
-	{name: "bun", role: record.Rival, broadcasts: true, library: "bun", make: bun},
+	{name: "ws", role: record.Rival, broadcasts: true, deflates: true, takesOver: true, library: "ws", make: node},
+	{name: "bun", role: record.Rival, broadcasts: true, deflates: true, takesOver: true, library: "bun", make: bun},
 }
 
 // Names lists the servers, in the order in which they take turns.
@@ -111,8 +129,15 @@ func Prepare(ctx context.Context, w Workshop, names []string, say func(format st
 		say("preparing %s", k.name)
 		s := k.make(ctx, w, k)
 		s.Name, s.Role, s.Raw = k.name, k.role, k.raw
-		if k.broadcasts && len(s.broadcast) == 0 {
-			s.broadcast = []string{"-broadcast"}
+		// Those that are not of this directory have flags of their own.
+		for _, can := range []struct {
+			is    bool
+			flags *[]string
+			usual string
+		}{{k.broadcasts, &s.broadcast, "-broadcast"}, {k.deflates, &s.deflate, "-deflate"}, {k.takesOver, &s.takeover, "-deflate-takeover"}} {
+			if can.is && len(*can.flags) == 0 {
+				*can.flags = []string{can.usual}
+			}
 		}
 		servers = append(servers, s)
 	}

@@ -92,14 +92,33 @@ func TestShort(t *testing.T) {
 	}
 }
 
+// flags is the command of a server as one line.
+func flags(s Server, c record.Cell) string { return strings.Join(s.Command(c), " ") }
+
 func TestCommand(t *testing.T) {
 	s := wsloop("/bin/wsloop", "1", nil)
-	echo, all := strings.Join(s.Command(false), " "), strings.Join(s.Command(true), " ")
-	if !strings.HasPrefix(echo, "/bin/wsloop serve -addr 127.0.0.1:0 ") || all != echo+" -mode broadcast" {
-		t.Errorf("%s; %s", echo, all)
+	echo := flags(s, record.Cell{Scenario: record.Echo})
+	if !strings.HasPrefix(echo, "/bin/wsloop serve -addr 127.0.0.1:0 ") {
+		t.Error(echo)
+	}
+	for _, c := range []struct {
+		cell record.Cell
+		want string
+	}{
+		{record.Cell{Scenario: record.Idle}, ""},
+		{record.Cell{Scenario: record.Broadcast}, " -mode broadcast"},
+		{record.Cell{Scenario: record.Deflate}, " -deflate"},
+		{record.Cell{Scenario: record.DeflateIdle, Takeover: true}, " -deflate -deflate-takeover -deflate-client-takeover"},
+	} {
+		if got := flags(s, c.cell); got != echo+c.want {
+			t.Errorf("%v: %s", c.cell, got)
+		}
 	}
 	if !s.Broadcasts() || (Server{}).Broadcasts() {
 		t.Error("wrong about broadcasts")
+	}
+	if !s.Deflates(true) || !s.Deflates(false) || (Server{deflate: []string{"-z"}}).Deflates(true) || (Server{takeover: []string{"-z"}}).Deflates(false) {
+		t.Error("wrong about compression")
 	}
 	if got := s.Env(2); len(got) != 1 || got[0] != "GOMAXPROCS=2" {
 		t.Error(got)
@@ -172,7 +191,10 @@ func TestPrepare(t *testing.T) {
 		if s.Err != nil || s.Version != wanted.Version || filepath.Base(s.command[0]) != wanted.command[0] {
 			t.Errorf("%+v", s)
 		}
-		all := strings.Join(s.Command(true)[len(s.command):], " ")
+		all := strings.Join(s.Command(record.Cell{Scenario: record.Broadcast})[len(s.command):], " ")
+		if s.Deflates(false) != (s.Name != Limit) || s.Deflates(true) != (s.Name != Limit) {
+			t.Errorf("%s: %t, with takeover %t", s.Name, s.Deflates(false), s.Deflates(true))
+		}
 		if s.Raw != (s.Name == Limit) || all != cmp.Or(flags[s.Name], "-broadcast") {
 			t.Errorf("%s: raw %t, broadcasts with %q", s.Name, s.Raw, all)
 		}

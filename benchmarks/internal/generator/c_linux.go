@@ -25,14 +25,26 @@ type Loop struct {
 	Text        bool
 	Seconds     float64
 	Warmup      float64 // seconds
+	Compressed  string  // file of messages to send, as package payload writes them; they have no Bytes then
+	Takeover    bool    // with those: with context takeover in both directions
 }
 
-// args are the flags for load.
-func (l Loop) args() []string {
-	args := []string{
-		"-m", l.Mode, "-c", strconv.Itoa(l.Connections), "-b", strconv.Itoa(l.Bytes),
-		"-t", decimal(l.Seconds), "-w", decimal(l.Warmup),
+// peers are the flags for load that tell who sends what.
+func (l Loop) peers() []string {
+	args := []string{"-m", l.Mode, "-c", strconv.Itoa(l.Connections)}
+	if l.Compressed == "" {
+		return append(args, "-b", strconv.Itoa(l.Bytes))
 	}
+	args = append(args, "-z", l.Compressed)
+	if l.Takeover {
+		args = append(args, "-Z")
+	}
+	return args
+}
+
+// args are all flags for load.
+func (l Loop) args() []string {
+	args := append(l.peers(), "-t", decimal(l.Seconds), "-w", decimal(l.Warmup))
 	if l.Outstanding > 0 {
 		args = append(args, "-o", strconv.Itoa(l.Outstanding))
 	}
@@ -84,16 +96,14 @@ type Holder struct {
 	connections int
 }
 
-// Hold opens connections and returns when all are open. Whoever calls it has to End them.
-func (c C) Hold(ctx context.Context, port int, mode string, connections, bytes int) (*Holder, error) {
-	p, err := program.Start(program.Spec{Command: []string{
-		c.Program, "-p", strconv.Itoa(port), "-m", mode, "-i",
-		"-c", strconv.Itoa(connections), "-b", strconv.Itoa(bytes),
-	}, CPUs: c.CPUs})
+// Hold opens the connections of a loop, which does not run, and returns when all are open. Whoever calls it has to End them.
+func (c C) Hold(ctx context.Context, port int, l Loop) (*Holder, error) {
+	command := append([]string{c.Program, "-p", strconv.Itoa(port), "-i"}, l.peers()...)
+	p, err := program.Start(program.Spec{Command: command, CPUs: c.CPUs})
 	if err != nil {
 		return nil, err
 	}
-	h := &Holder{p, connections}
+	h := &Holder{p, l.Connections}
 	if err := h.expect(ctx, "open"); err != nil {
 		h.End()
 		return nil, err

@@ -37,6 +37,10 @@ func TestRun(t *testing.T) {
 	if got := strings.Join(loop.args(), " "); got != want {
 		t.Errorf("%s, expected %s", got, want)
 	}
+	shrunk := Loop{Mode: "ws", Connections: 3, Bytes: 5, Outstanding: 1, Seconds: 1, Compressed: "file", Takeover: true}
+	if got := strings.Join(shrunk.args(), " "); got != "-m ws -c 3 -z file -Z -t 1 -w 0 -o 1" {
+		t.Error(got)
+	}
 	if got := strings.Join(Loop{Mode: "connect", Connections: 1, Seconds: 1}.args(), " "); got != "-m connect -c 1 -b 0 -t 1 -w 0" {
 		t.Error(got)
 	}
@@ -62,7 +66,7 @@ func TestParseLeavesOutWhatIsNoNumber(t *testing.T) {
 
 func TestHold(t *testing.T) {
 	c := C{Program: script(t, `echo "open 3"; while read -r line; do echo "${line}ed 3"; done`)}
-	h, err := c.Hold(within(t), 80, "raw", 3, 125)
+	h, err := c.Hold(within(t), 80, Loop{Mode: "raw", Connections: 3, Bytes: 125})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,11 +84,11 @@ func TestHold(t *testing.T) {
 
 func TestHoldFails(t *testing.T) {
 	for _, text := range []string{"echo open 2", "exit 1"} {
-		if h, err := (C{Program: script(t, text)}).Hold(within(t), 80, "ws", 3, 125); err == nil {
+		if h, err := (C{Program: script(t, text)}).Hold(within(t), 80, Loop{Mode: "ws", Connections: 3}); err == nil {
 			t.Errorf("%s: %v", text, h)
 		}
 	}
-	if _, err := (C{Program: "/does/not/exist"}).Hold(within(t), 80, "ws", 3, 125); err == nil {
+	if _, err := (C{Program: "/does/not/exist"}).Hold(within(t), 80, Loop{Mode: "ws", Connections: 3}); err == nil {
 		t.Error("a generator that is not there")
 	}
 }

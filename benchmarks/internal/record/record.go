@@ -20,8 +20,8 @@ type Run struct {
 	Commit   string            `json:"commit"`
 	Modified bool              `json:"modified"` // the checkout had changes that were not committed
 	Machine  Machine           `json:"machine"`
-	Rounds   int               `json:"rounds"`  // of each cell, unless it says otherwise
-	Seconds  float64           `json:"seconds"` // of each measurement
+	Rounds   int               `json:"rounds"`  // of most cells
+	Seconds  float64           `json:"seconds"` // of most measurements
 	Servers  map[string]Server `json:"servers"`
 }
 
@@ -65,6 +65,9 @@ const (
 	Allocs    Scenario = "allocs"    // what the runtime counted over ten million messages
 	Mask      Scenario = "mask"      // a micro-benchmark; Bytes are masked
 	Collect   Scenario = "collect"   // a GC cycle with Connections simulated connections
+
+	Deflate     Scenario = "deflate"      // closed loop with messages that came compressed and may go so (RFC 7692)
+	DeflateIdle Scenario = "deflate-idle" // memory of connections that agreed to compression, at rest
 )
 
 // A Cell is one row of the comparison.
@@ -74,14 +77,18 @@ type Cell struct {
 	Outstanding int      `json:"outstanding,omitempty"` // messages in flight: of each connection, or broadcasts in all
 	Bytes       int      `json:"bytes,omitempty"`       // payload
 	Text        bool     `json:"text,omitempty"`
-	Cores       int      `json:"cores,omitempty"` // of the server; with 1 the client has another one for itself
+	Takeover    bool     `json:"takeover,omitempty"` // deflate: with context takeover in both directions
+	Cores       int      `json:"cores,omitempty"`    // of the server; with 1 the client has another one for itself
 }
 
-// String names the cell as flags do: echo/1000/16/125, with /text and /2cores where they apply.
+// String names the cell as flags do: echo/1000/16/125, with /text, /takeover and /2cores where they apply.
 func (c Cell) String() string {
 	s := fmt.Sprintf("%s/%d/%d/%d", c.Scenario, c.Connections, c.Outstanding, c.Bytes)
 	if c.Text {
 		s += "/text"
+	}
+	if c.Takeover {
+		s += "/takeover"
 	}
 	if c.Cores > 1 {
 		s += fmt.Sprintf("/%dcores", c.Cores)
@@ -106,7 +113,7 @@ type Sample struct {
 
 // The names in Sample.Values. A scenario gives those that it can.
 const (
-	CPU        = "cpu_ns" // echo, churn, broadcast, latency: the server's processor time per message, connection or delivery
+	CPU        = "cpu_ns" // echo, deflate, churn, broadcast, latency: the server's processor time per message, connection or delivery
 	PerSecond  = "per_s"  // messages, connections or deliveries a second
 	ServerBusy = "server" // of its cores
 	ClientBusy = "client" // of its core
@@ -116,6 +123,8 @@ const (
 	P999       = "p999_ns"
 	Opened     = "opened_b"    // idle: bytes of resident memory per connection, once open
 	Echoed     = "echoed_b"    // idle: the same after each echoed once
+	Filled     = "filled_b"    // deflate-idle: the same after each echoed as much as the largest window holds
+	Ratio      = "ratio"       // deflate: bytes of a reply, its header included, for each byte of payload
 	Messages   = "messages"    // allocs: how many were echoed
 	Mallocs    = "mallocs"     // allocs: objects allocated meanwhile, in all
 	Cycles     = "cycles"      // allocs: GC cycles meanwhile

@@ -146,6 +146,9 @@ func short(c record.Cell) string {
 	if c.Text {
 		text += " text"
 	}
+	if c.Takeover {
+		text += ", takeover"
+	}
 	if c.Cores > 1 {
 		text += ", " + plural(c.Cores, "core")
 	}

@@ -134,7 +134,7 @@ func describe(c record.Cell) string {
 	}
 	add(c.Connections, "connection", "connections")
 	switch c.Scenario {
-	case record.Echo:
+	case record.Echo, record.Deflate:
 		add(c.Outstanding, "in flight", "in flight")
 	case record.Broadcast:
 		add(c.Outstanding, "broadcast on its way", "broadcasts on their way")
@@ -144,6 +144,9 @@ func describe(c record.Cell) string {
 	}
 	if c.Text {
 		parts = append(parts, "text")
+	}
+	if c.Takeover {
+		parts = append(parts, "context takeover")
 	}
 	if c.Cores > 1 {
 		add(c.Cores, "", "cores")

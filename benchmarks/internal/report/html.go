@@ -82,6 +82,7 @@ func (r *Report) parts() []part {
 		{Title: "Connections that come and go", Note: "Processor time for one that connects, upgrades, echoes once and closes. Less is better."},
 		{Title: "Broadcast", Note: "One connection sends, all receive; C passes on what it reads, without WebSocket. More deliveries a second are better."},
 		{Title: "Mask", Note: "Bandwidth of masking in place. More is better."},
+		{Title: "Compression", Note: "Messages of JSON that come compressed and are echoed, compressed from the length on that is each server's default. Less is better."},
 	}
 	all[0].add(overview("Each cell", "connections × in flight × payload; the line is the C echo, numbers are wsloop's", echo, multiple(cpu, limit)))
 	all[1].add(overview("Each cell, as multiples of the best in Go", "connections × in flight × payload; the line is the best library in Go", echo, multiple(perSecond, bestGo(perSecond))))
@@ -106,6 +107,15 @@ func (r *Report) parts() []part {
 	all[6].add(overview("Each length, as multiples of memmove", "the line is memmove, numbers are wsloop's", mask, multiple(bandwidth, limit)))
 	for _, one := range mask {
 		all[6].addCell(bars(describe(one.cell), "bytes a second", one, byteRate, 0, plainValue(bandwidth)))
+	}
+	compressed := r.of(record.Deflate)
+	all[7].add(overview("CPU in each cell, as multiples of the best rival", "connections × in flight × payload; the line is the best rival, numbers are wsloop's", compressed, multiple(cpu, bestRival(cpu))))
+	for _, one := range compressed {
+		all[7].addCell(bars("CPU: "+describe(one.cell), "CPU per message", one, nanos, 0, plainValue(cpu)))
+		all[7].addCell(bars("Replies: "+describe(one.cell), "bytes for each of payload", one, share, 1, plainValue(ratio)))
+	}
+	for _, one := range r.of(record.DeflateIdle) {
+		all[7].add(dots("Memory: "+describe(one.cell), "bytes each; numbers are those after 32 KiB", one, []metric{opened, echoed, filled}, []string{"once open", "after an echo each", "after 32 KiB each"}))
 	}
 	var shown []part
 	for _, p := range all {

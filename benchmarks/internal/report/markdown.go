@@ -25,6 +25,7 @@ var sections = []struct {
 	{"broadcast", scenarioSection(record.Broadcast)},
 	{"mask", func(r *Report) []table { return []table{r.maskMatrix()} }},
 	{"runtime", scenarioSection(record.Allocs, record.Collect)},
+	{"deflate", (*Report).deflateSection},
 	{"failures", func(r *Report) []table { return []table{r.failureTable()} }},
 }
 
@@ -176,6 +177,19 @@ func (r *Report) throughputMatrix() table {
 		beside("of best Go", perSecond, best), spreadBeside(perSecond, best), {"which is", func(r *result, _ string) string { return plain(best(r)) }},
 	}}
 	return m.table(r, "echoed messages a second")
+}
+
+// deflateSection has what compression costs, what it leaves, and what connections hold for it.
+func (r *Report) deflateSection() []table {
+	best := bestRival(cpu)
+	cost := matrix{record.Deflate, median("", cpu).text, []column{
+		beside("of best rival", cpu, best), spreadBeside(cpu, best), {"which is", func(r *result, _ string) string { return plain(best(r)) }},
+	}}
+	left := matrix{record.Deflate, median("", ratio).text, nil}
+	return append([]table{
+		cost.table(r, "CPU per compressed message"),
+		left.table(r, "bytes of a reply, for each byte of its payload"),
+	}, scenarioSection(record.DeflateIdle)(r)...)
 }
 
 func (r *Report) maskMatrix() table {

@@ -17,6 +17,8 @@ var (
 	p999       = metric{record.P999, nanos, false}
 	opened     = metric{record.Opened, octets, false}
 	echoed     = metric{record.Echoed, octets, false}
+	filled     = metric{record.Filled, octets, false}
+	ratio      = metric{record.Ratio, share, false}
 	bandwidth  = metric{record.BytesPerS, byteRate, true}
 	cycleTime  = metric{record.CycleTime, nanos, false}
 	serverBusy = metric{record.ServerBusy, share, false}

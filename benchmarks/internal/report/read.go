@@ -34,7 +34,11 @@ const lineLimitBytes = 1 << 20
 // scenarios are those there are, in the order in which they are shown.
 var scenarios = []record.Scenario{
 	record.Echo, record.Latency, record.Idle, record.Churn, record.Broadcast, record.Mask, record.Allocs, record.Collect,
+	record.Deflate, record.DeflateIdle,
 }
+
+// mayShrink are those in which a process may give back more memory than it gains.
+var mayShrink = map[record.Scenario]bool{record.Idle: true, record.DeflateIdle: true}
 
 // reader is where Read is in its file.
 type reader struct {
@@ -163,7 +167,7 @@ func (r *reader) sample(s *record.Sample) error {
 		}
 	}
 	for name, v := range s.Values {
-		if v < 0 && s.Cell.Scenario != record.Idle || math.Abs(v) > 1e18 {
+		if v < 0 && !mayShrink[s.Cell.Scenario] || math.Abs(v) > 1e18 {
 			return fmt.Errorf("%s is %v", name, v)
 		}
 	}

@@ -95,7 +95,12 @@ func TestReadHalf(t *testing.T) {
 func TestIdleMayShrink(t *testing.T) {
 	f := newFile(t)
 	f.add(record.Cell{Scenario: record.Idle, Connections: 18_000}, "c", record.Opened, -3)
-	if s := f.read().results[0].spread(record.Opened, "c"); s.Median != -3 {
+	f.add(record.Cell{Scenario: record.DeflateIdle, Connections: 2000}, "c", record.Opened, -4)
+	r := f.read()
+	if s := r.results[0].spread(record.Opened, "c"); s.Median != -3 {
+		t.Errorf("%+v", s)
+	}
+	if s := r.results[1].spread(record.Opened, "c"); s.Median != -4 {
 		t.Errorf("%+v", s)
 	}
 }

@@ -126,16 +126,16 @@ func (r *Report) sort() {
 	slices.SortStableFunc(r.results, func(a, b *result) int { return compareCells(a.cell, b.cell) })
 }
 
-// compareCells orders binary before text, few cores before many, and small before large.
+// compareCells orders binary before text, few cores before many, no context takeover before it, and small before large.
 func compareCells(a, b record.Cell) int {
-	text := func(c record.Cell) int {
-		if c.Text {
+	last := func(is bool) int {
+		if is {
 			return 1
 		}
 		return 0
 	}
 	return cmp.Or(cmp.Compare(slices.Index(scenarios, a.Scenario), slices.Index(scenarios, b.Scenario)),
-		cmp.Compare(max(a.Cores, 1), max(b.Cores, 1)), cmp.Compare(text(a), text(b)),
+		cmp.Compare(max(a.Cores, 1), max(b.Cores, 1)), cmp.Compare(last(a.Text), last(b.Text)), cmp.Compare(last(a.Takeover), last(b.Takeover)),
 		cmp.Compare(a.Bytes, b.Bytes), cmp.Compare(a.Outstanding, b.Outstanding), cmp.Compare(a.Connections, b.Connections))
 }
 

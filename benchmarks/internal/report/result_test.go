@@ -138,6 +138,8 @@ func TestOrder(t *testing.T) {
 		{Scenario: record.Collect, Connections: 1},
 		cores, text, cellOf(1, 16, 125), cellOf(1, 1, 1024), small, cellOf(1, 1, 125),
 		{Scenario: record.Latency, Connections: 1},
+		{Scenario: record.Deflate, Bytes: 1, Takeover: true},
+		{Scenario: record.Deflate, Bytes: 2},
 	} {
 		f.add(c, "gws", record.CPU, 1)
 		f.add(c, "bun", record.CPU, 1)
@@ -151,7 +153,7 @@ func TestOrder(t *testing.T) {
 	for _, one := range r.results {
 		got = append(got, one.cell.String())
 	}
-	want := "echo/1/1/125 echo/100/1/125 echo/1/16/125 echo/1/1/1024 echo/100/1/125/text echo/100/1/125/2cores latency/1/0/0 collect/1/0/0"
+	want := "echo/1/1/125 echo/100/1/125 echo/1/16/125 echo/1/1/1024 echo/100/1/125/text echo/100/1/125/2cores latency/1/0/0 collect/1/0/0 deflate/0/0/2 deflate/0/0/1/takeover"
 	if strings.Join(got, " ") != want {
 		t.Errorf("%s", strings.Join(got, " "))
 	}

@@ -85,7 +85,11 @@ func everything(t *testing.T) *Report {
 	f := newFile(t)
 	random := rand.New(rand.NewPCG(1, 2))
 	cost := map[string]float64{"c": 1, "memmove": 1, "wsloop": 1.03, "old": 1.1, "gws": 1.6, "gorilla": 2.1, "bun": 1.4, "gnet": 1.3}
-	for _, c := range demanded {
+	cells := append(slices.Clone(demanded), record.Cell{Scenario: record.Deflate, Connections: 100, Outstanding: 1, Bytes: 512, Takeover: true})
+	for _, takeover := range []bool{false, true} {
+		cells = append(cells, record.Cell{Scenario: record.DeflateIdle, Connections: 2000, Bytes: 512, Takeover: takeover})
+	}
+	for _, c := range cells {
 		for round := 1; round <= 5; round++ {
 			for _, server := range slices.Sorted(maps.Keys(cost)) {
 				if other := map[bool]string{true: "c", false: "memmove"}; server == other[c.Scenario == record.Mask] {
@@ -94,13 +98,16 @@ func everything(t *testing.T) *Report {
 				if only := c.Scenario == record.Allocs || c.Scenario == record.Collect; only && server != "wsloop" {
 					continue
 				}
+				if compresses := c.Scenario == record.Deflate || c.Scenario == record.DeflateIdle; compresses && (server == "c" || server == "gnet") {
+					continue
+				}
 				k := cost[server] * (0.95 + 0.1*random.Float64())
 				f.sample(record.Sample{Cell: c, Server: server, Round: round, Kept: true, Noisy: round == 5 && c.Bytes == 1<<20, Values: map[string]float64{
 					record.CPU: 5000 * k, record.PerSecond: 150_000 / k, record.ServerBusy: 0.9, record.ClientBusy: 0.8,
 					record.P50: 90_000 * k, record.P99: 400_000 * k, record.P999: 2_000_000 * k, record.Rate: 60_000,
 					record.Opened: 120 * k * k * k * k * k * k, record.Echoed: 126 * k * k * k * k * k * k * k, record.BytesPerS: 40e9 / k,
 					record.Messages: 10_000_100, record.Mallocs: 300, record.Cycles: 2, record.FirstMessages: 5_000_050, record.FirstMallocs: 290, record.FirstCycles: 2,
-					record.CycleTime: 9e6 * k,
+					record.CycleTime: 9e6 * k, record.Ratio: 0.5 * k, record.Filled: 40_000 * k,
 				}})
 			}
 		}

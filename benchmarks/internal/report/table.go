@@ -151,6 +151,11 @@ var columns = map[record.Scenario][]column{
 		median("allocations", metric{record.FirstMallocs, count, false}), median("GC cycles", metric{record.FirstCycles, count, false}),
 	},
 	record.Collect: {full("GC cycle", cycleTime)},
+	record.Deflate: {
+		median("CPU/message", cpu), beside("of best rival", cpu, bestRival(cpu)), spreadBeside(cpu, bestRival(cpu)),
+		median("reply/payload", ratio), median("messages/s", perSecond), median("server", serverBusy), median("client", clientBusy),
+	},
+	record.DeflateIdle: {full("once open", opened), full("after an echo each", echoed), full("after 32 KiB each", filled)},
 }
 
 // titles name the scenarios.
@@ -163,6 +168,9 @@ var titles = map[record.Scenario]string{
 	record.Mask:      "mask",
 	record.Allocs:    "allocations of a whole process",
 	record.Collect:   "a GC cycle with simulated connections",
+
+	record.Deflate:     "compressed echo",
+	record.DeflateIdle: "resident memory per idle connection with compression",
 }
 
 // table sets the servers of a cell below each other. A column that nobody has a value for is left out.

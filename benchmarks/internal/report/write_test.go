@@ -65,7 +65,7 @@ func TestText(t *testing.T) {
 		t.Error("there are columns without values")
 	}
 	all := written(t, func(w *strings.Builder) error { return everything(t).Text(w) })
-	for _, want := range []string{"5 rounds, 1 noisy", "holds: 19, does not hold: 2", "90 %", "10,000,100"} {
+	for _, want := range []string{"5 rounds, 1 noisy", "holds: 20, does not hold: 2", "90 %", "10,000,100"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("the text lacks %q", want)
 		}
@@ -122,6 +122,34 @@ func TestMarkdown(t *testing.T) {
 	}
 	if strings.Contains(all, "\n\n\n") {
 		t.Error("there is an empty section")
+	}
+}
+
+// TestDeflateSection has ours need 3/4 of what the best rival does, and memory that is given back.
+func TestDeflateSection(t *testing.T) {
+	f := newFile(t)
+	cell := record.Cell{Scenario: record.Deflate, Connections: 100, Outstanding: 1, Bytes: 512, Cores: 1}
+	for server, v := range map[string][2]float64{"wsloop": {9000, 0.53}, "gws": {15_000, 0.6}, "bun": {12_000, 1.01}} {
+		f.sample(record.Sample{Cell: cell, Server: server, Round: 1, Kept: true, Values: map[string]float64{record.CPU: v[0], record.Ratio: v[1]}})
+	}
+	takeover := record.Cell{Scenario: record.DeflateIdle, Connections: 2000, Bytes: 512, Takeover: true, Cores: 1}
+	f.sample(record.Sample{Cell: takeover, Server: "wsloop", Round: 1, Kept: true, Values: map[string]float64{
+		record.Opened: -1, record.Echoed: 3000, record.Filled: 35_000,
+	}})
+	text, err := f.read().section("deflate")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"**CPU per compressed message** (1 round, 0 noisy)\n\n|  | wsloop | gws | bun | of best rival | min to max | which is |\n|---|---|---|---|---|---|---|\n" +
+			"| 100 connections, 1 in flight, 512 B | 9.00 µs | 15.0 µs | 12.0 µs | 0.75 |  | bun |\n",
+		"|  | wsloop | gws | bun |\n|---|---|---|---|\n| 100 connections, 1 in flight, 512 B | 53 % | 60 % | 101 % |\n",
+		"**resident memory per idle connection with compression: 2,000 connections, 512 B, context takeover** (1 round)\n\n" +
+			"|  | once open | after an echo each | after 32 KiB each |\n|---|---|---|---|\n| wsloop | -1 B | 3000 B | 35.0 kB |\n",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("lacks %q:\n%s", want, text)
+		}
 	}
 }
 

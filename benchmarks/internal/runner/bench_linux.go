@@ -26,13 +26,14 @@ type Bench struct {
 	Journal *Journal
 	Say     func(format string, args ...any)
 
-	CPUs []int   // of the machine, that servers and clients are put on
-	rate float64 // messages a second of the latency cells, 0 before it is known
+	CPUs  []int                  // of the machine, that servers and clients are put on
+	rate  float64                // messages a second of the latency cells, 0 before it is known
+	files map[record.Cell]string // of compressed messages
 }
 
 // NewBench builds the generators.
 func NewBench(ctx context.Context, p Plan, shop contender.Workshop) (*Bench, error) {
-	b := &Bench{Plan: p, Shop: shop}
+	b := &Bench{Plan: p, Shop: shop, files: make(map[record.Cell]string)}
 	var err error
 	if b.CPUs, err = program.CPUs(); err != nil {
 		return nil, err
@@ -60,7 +61,7 @@ func (b *Bench) place(cores int) (server, client []int, err error) {
 
 // Measure implements Measurer.
 func (b *Bench) Measure(ctx context.Context, s contender.Server, c record.Cell) (Measurement, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience+time.Duration(b.Plan.Seconds*float64(time.Second)))
+	ctx, cancel := context.WithTimeout(ctx, patience+time.Duration(b.Plan.seconds(c)*float64(time.Second)))
 	defer cancel()
 	on, from, err := b.place(c.Cores)
 	if err != nil {
@@ -84,16 +85,34 @@ func (b *Bench) Measure(ctx context.Context, s contender.Server, c record.Cell) 
 }
 
 func (b *Bench) drive(ctx context.Context, running *process, s contender.Server, c record.Cell, from []int) (Measurement, error) {
-	load := generator.C{Program: b.Load, CPUs: from}
+	load, l := generator.C{Program: b.Load, CPUs: from}, loop(s, c, b.Plan)
 	switch c.Scenario {
-	case record.Echo, record.Churn, record.Broadcast:
-		return closedLoop(ctx, load, running, loop(s, c, b.Plan))
-	case record.Idle:
-		return idle(ctx, load, running, mode(s), c)
+	case record.Deflate, record.DeflateIdle:
+		var err error
+		if l.Compressed, err = b.messages(c); err != nil {
+			return Measurement{}, err
+		}
+	}
+	switch c.Scenario {
+	case record.Echo, record.Churn, record.Broadcast, record.Deflate:
+		return closedLoop(ctx, load, running, l)
+	case record.Idle, record.DeflateIdle:
+		return idle(ctx, load, running, l)
 	case record.Latency:
 		return latency(ctx, generator.Wsloop{Program: b.Wsloop, Work: b.Shop.Work, CPUs: from}, running, c, b.rate, b.Plan)
 	}
 	return Measurement{}, fmt.Errorf("runner: unknown scenario %q", c.Scenario)
+}
+
+// messages is the file with the compressed messages of a cell, which all servers get.
+func (b *Bench) messages(c record.Cell) (path string, err error) {
+	if path, found := b.files[c]; found {
+		return path, nil
+	}
+	if path, err = compressed(b.Shop.Work, c); err == nil {
+		b.files[c] = path
+	}
+	return path, err
 }
 
 // Apart implements Measurer. What others used is that of the whole time, building included.

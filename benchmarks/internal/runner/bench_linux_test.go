@@ -189,8 +189,12 @@ func small() Plan {
 	text.Text, text.Cores = true, 2
 	latency := echoCell(10, 1, 125)
 	latency.Scenario = record.Latency
+	shrunk, over := deflateCell(4<<10, false), deflateCell(512, true)
+	shrunk.Connections, over.Connections = 5, 5
+	idle := over
+	idle.Scenario = record.DeflateIdle
 	return Plan{
-		Suite: "custom", Cells: append(cells, text, latency), Servers: []string{contender.Limit, contender.Ours},
+		Suite: "custom", Cells: append(cells, text, latency, shrunk, over, idle), Servers: []string{contender.Limit, contender.Ours},
 		Rounds: 1, Seconds: 0.5, Warmup: 0.05, AllocMessages: 1000,
 	}
 }
@@ -235,6 +239,9 @@ func TestSession(t *testing.T) {
 		record.Idle:      {record.Opened, record.Echoed},
 		record.Latency:   {record.Rate, record.P50, record.P99, record.P999},
 		record.Allocs:    {record.Messages},
+		record.Deflate:   {record.CPU, record.PerSecond, record.Ratio},
+
+		record.DeflateIdle: {record.Opened, record.Echoed, record.Filled},
 	}
 	kept := make(map[string]int)
 	for _, line := range lines[1:] {
@@ -246,12 +253,13 @@ func TestSession(t *testing.T) {
 			kept[sample.Server]++
 		}
 		for _, name := range wanted[sample.Cell.Scenario] {
-			if v, found := sample.Values[name]; !found || v <= 0 && sample.Cell.Scenario != record.Idle {
+			memory := sample.Cell.Scenario == record.Idle || sample.Cell.Scenario == record.DeflateIdle
+			if v, found := sample.Values[name]; !found || v <= 0 && !memory || name == record.Ratio && v >= 1 {
 				t.Errorf("%v, %s: %s is %v", sample.Cell, sample.Server, name, v)
 			}
 		}
 	}
-	if want := map[string]int{contender.Limit: 5, contender.Ours: 7, contender.Before: 6}; fmt.Sprint(kept) != fmt.Sprint(want) {
+	if want := map[string]int{contender.Limit: 5, contender.Ours: 10, contender.Before: 9}; fmt.Sprint(kept) != fmt.Sprint(want) {
 		t.Errorf("%v, expected %v", kept, want)
 	}
 }

@@ -2,10 +2,13 @@ package runner
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 
 	"github.com/wsloop/wsloop/benchmarks/internal/contender"
 	"github.com/wsloop/wsloop/benchmarks/internal/generator"
+	"github.com/wsloop/wsloop/benchmarks/internal/payload"
 	"github.com/wsloop/wsloop/benchmarks/internal/record"
 )
 
@@ -21,7 +24,7 @@ func mode(s contender.Server) string {
 func loop(s contender.Server, c record.Cell, p Plan) generator.Loop {
 	l := generator.Loop{
 		Mode: mode(s), Connections: c.Connections, Outstanding: c.Outstanding, Bytes: c.Bytes,
-		Text: c.Text, Seconds: p.Seconds, Warmup: p.Warmup,
+		Text: c.Text, Seconds: p.seconds(c), Warmup: p.Warmup, Takeover: c.Takeover,
 	}
 	suffix := ""
 	if s.Raw {
@@ -51,7 +54,21 @@ func closedLoop(ctx context.Context, load generator.C, running *process, l gener
 	if err != nil {
 		return Measurement{}, err
 	}
-	return measured(out, running.cores)
+	m, err := measured(out, running.cores)
+	if err == nil && l.Compressed != "" {
+		m.Values[record.Ratio] = out["wire_bytes"] / float64(l.Bytes)
+	}
+	return m, err
+}
+
+// compressed writes the messages of a cell of compression to a file for the generator, and returns its path.
+func compressed(work string, c record.Cell) (path string, err error) {
+	f, err := os.CreateTemp(work, "messages")
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	return f.Name(), payload.Write(f, c.Bytes, c.Takeover)
 }
 
 // measured translates what the generator printed.

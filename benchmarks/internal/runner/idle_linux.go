@@ -19,10 +19,13 @@ const (
 	settleMost = 60
 )
 
-// idle measures how much memory connections hold that do nothing.
-func idle(ctx context.Context, load generator.C, running *process, mode string, c record.Cell) (Measurement, error) {
+// windowBytes is how much the largest window of permessage-deflate holds.
+const windowBytes = 1 << 15
+
+// idle measures how much memory the connections of a loop hold that do nothing.
+func idle(ctx context.Context, load generator.C, running *process, l generator.Loop) (Measurement, error) {
 	// Code is paged in and lazily made things are made before anything is counted.
-	if err := visit(ctx, load, running.port, mode, c.Bytes); err != nil {
+	if err := visit(ctx, load, running.port, l); err != nil {
 		return Measurement{}, err
 	}
 	m := memory{read: func() (int64, error) { return machine.ResidentBytes(running.p.PID()) }, interval: settleInterval}
@@ -30,7 +33,7 @@ func idle(ctx context.Context, load generator.C, running *process, mode string, 
 	if err != nil {
 		return Measurement{}, err
 	}
-	holder, err := load.Hold(ctx, running.port, mode, c.Connections, c.Bytes)
+	holder, err := load.Hold(ctx, running.port, l)
 	if err != nil {
 		return Measurement{}, err
 	}
@@ -43,16 +46,30 @@ func idle(ctx context.Context, load generator.C, running *process, mode string, 
 		return Measurement{}, err
 	}
 	echoed, err := m.settled(ctx, "after each connection echoed")
-	each := func(bytes int64) float64 { return float64(bytes-base) / float64(c.Connections) }
-	return Measurement{
-		Values:  map[string]float64{record.Opened: each(opened), record.Echoed: each(echoed)},
-		Remarks: m.remarks,
-	}, err
+	if err != nil {
+		return Measurement{}, err
+	}
+	each := func(bytes int64) float64 { return float64(bytes-base) / float64(l.Connections) }
+	values := map[string]float64{record.Opened: each(opened), record.Echoed: each(echoed)}
+	if l.Compressed != "" {
+		for range windowBytes / l.Bytes {
+			if err := holder.Echo(ctx); err != nil {
+				return Measurement{}, err
+			}
+		}
+		filled, err := m.settled(ctx, "after each connection filled its windows")
+		if err != nil {
+			return Measurement{}, err
+		}
+		values[record.Filled] = each(filled)
+	}
+	return Measurement{Values: values, Remarks: m.remarks}, nil
 }
 
 // visit has one connection come, echo and go.
-func visit(ctx context.Context, load generator.C, port int, mode string, bytes int) error {
-	holder, err := load.Hold(ctx, port, mode, 1, bytes)
+func visit(ctx context.Context, load generator.C, port int, l generator.Loop) error {
+	l.Connections = 1
+	holder, err := load.Hold(ctx, port, l)
 	if err != nil {
 		return err
 	}

@@ -12,14 +12,17 @@ import (
 // idleConnections is how many idle connections are held, where descriptors do not run short.
 const idleConnections = 18_000
 
+// deflateConnections is how many of them agreed to compression: some servers need a megabyte for each.
+const deflateConnections = 2000
+
 // A Plan is what to measure.
 type Plan struct {
 	Suite   string
 	Cells   []record.Cell
 	Servers []string // names of contenders
-	Rounds  int
-	Seconds float64 // of each measurement
-	Warmup  float64 // seconds, before each
+	Rounds  int      // of most cells
+	Seconds float64  // of most measurements
+	Warmup  float64  // seconds, before each
 
 	AllocMessages int // that are echoed while allocations are counted
 }
@@ -58,6 +61,33 @@ func suite(name string) (Plan, error) {
 	return Plan{}, fmt.Errorf("runner: no suite %q; there are %s", name, strings.Join(Suites, ", "))
 }
 
+const (
+	// longRounds is enough where a measurement takes long, most of it to open connections.
+	longRounds      = 3
+	manyConnections = 10_000
+)
+
+// rounds is how often a cell is measured.
+func (p *Plan) rounds(c record.Cell) int {
+	switch {
+	case c.Scenario == record.Allocs:
+		return 1 // it counts, and takes millions of messages for it
+	case c.Scenario == record.Latency:
+		return p.Rounds + p.Rounds/2 // one pause of the machine is all of p99.9
+	case c.Connections >= manyConnections, c.Scenario == record.Idle, c.Scenario == record.DeflateIdle, c.Scenario == record.Collect:
+		return min(p.Rounds, longRounds)
+	}
+	return p.Rounds
+}
+
+// seconds is how long each measurement of a cell takes.
+func (p *Plan) seconds(c record.Cell) float64 {
+	if c.Scenario == record.Latency {
+		return 2 * p.Seconds
+	}
+	return p.Seconds
+}
+
 // echoCell is one of binary echo on one core.
 func echoCell(connections, outstanding, bytes int) record.Cell {
 	return record.Cell{Scenario: record.Echo, Connections: connections, Outstanding: outstanding, Bytes: bytes, Cores: 1}
@@ -66,6 +96,7 @@ func echoCell(connections, outstanding, bytes int) record.Cell {
 func shortCells() []record.Cell {
 	return []record.Cell{
 		echoCell(100, 1, 125), echoCell(1000, 1, 125), echoCell(1000, 16, 125), echoCell(100, 1, 16<<10), churnCell(),
+		deflateCell(512, false),
 	}
 }
 
@@ -82,6 +113,23 @@ func churnCell() record.Cell {
 
 func broadcastCell(connections, outstanding int) record.Cell {
 	return record.Cell{Scenario: record.Broadcast, Connections: connections, Outstanding: outstanding, Bytes: 125, Cores: 1}
+}
+
+func deflateCell(bytes int, takeover bool) record.Cell {
+	return record.Cell{Scenario: record.Deflate, Connections: 100, Outstanding: 1, Bytes: bytes, Takeover: takeover, Cores: 1}
+}
+
+// deflateCells are what compression costs, and what connections that agreed to it hold.
+func deflateCells() (cells []record.Cell) {
+	for _, takeover := range []bool{false, true} {
+		for _, bytes := range []int{64, 512, 4 << 10, 64 << 10} {
+			cells = append(cells, deflateCell(bytes, takeover))
+		}
+	}
+	for _, takeover := range []bool{false, true} {
+		cells = append(cells, record.Cell{Scenario: record.DeflateIdle, Connections: deflateConnections, Bytes: 512, Takeover: takeover, Cores: 1})
+	}
+	return cells
 }
 
 func fullCells() []record.Cell {
@@ -101,11 +149,12 @@ func fullCells() []record.Cell {
 	}
 	latency := echoCell(1000, 1, 125)
 	latency.Scenario = record.Latency
-	return append(cells, latency,
+	cells = append(cells, latency,
 		record.Cell{Scenario: record.Idle, Connections: idleConnections, Bytes: 125, Cores: 1},
 		churnCell(),
 		broadcastCell(1000, 1), broadcastCell(1000, 16), broadcastCell(10_000, 1), broadcastCell(10_000, 16),
 		record.Cell{Scenario: record.Allocs}, record.Cell{Scenario: record.Mask}, record.Cell{Scenario: record.Collect})
+	return append(cells, deflateCells()...)
 }
 
 // Choose keeps the cells, of all that there are, whose name begins with one of the prefixes.
@@ -146,7 +195,8 @@ func (p *Plan) Shrink(descriptors uint64) int {
 	const reserve = 256
 	shrunk := 0
 	for i, c := range p.Cells {
-		if c.Scenario == record.Idle && uint64(c.Connections)+reserve > descriptors {
+		idle := c.Scenario == record.Idle || c.Scenario == record.DeflateIdle
+		if idle && uint64(c.Connections)+reserve > descriptors {
 			shrunk = max(1, int(descriptors)-reserve) // of Linux, which has no 2^63 of them
 			p.Cells[i].Connections = shrunk
 		}

@@ -54,6 +54,9 @@ func TestChoose(t *testing.T) {
 	if !slices.Equal(names, want) || p.Suite != "custom" {
 		t.Errorf("%s: %v", p.Suite, names)
 	}
+	if err := p.Choose([]string{"deflate/100/1/512", "deflate-idle"}); err != nil || len(p.Cells) != 4 || p.Cells[1].String() != "deflate/100/1/512/takeover" {
+		t.Error(p.Cells, err)
+	}
 	p, _ = Suite("short")
 	p.Cells = append(p.Cells, echoCell(7, 7, 7))
 	if err := p.Choose([]string{"echo/7/"}); err != nil || len(p.Cells) != 1 {
@@ -66,13 +69,44 @@ func TestChoose(t *testing.T) {
 
 func TestShrink(t *testing.T) {
 	for descriptors, want := range map[uint64]int{20_000: 18_000, 18_256: 18_000, 18_255: 17_999, 1024: 768, 10: 1} {
-		p := Plan{Cells: []record.Cell{echoCell(30_000, 1, 1), {Scenario: record.Idle, Connections: 18_000}}}
+		p := Plan{Cells: []record.Cell{
+			echoCell(30_000, 1, 1), {Scenario: record.Idle, Connections: 18_000}, {Scenario: record.DeflateIdle, Connections: 18_000},
+		}}
 		shrunk := p.Shrink(descriptors)
 		if got := p.Cells[1].Connections; got != want || (got < 18_000) != (shrunk == got) {
 			t.Errorf("%d descriptors: %d connections, %d", descriptors, got, shrunk)
 		}
+		if got := p.Cells[2].Connections; got != want {
+			t.Errorf("%d descriptors: %d connections with compression", descriptors, got)
+		}
 		if p.Cells[0].Connections != 30_000 {
 			t.Error("only idle connections are fewer")
 		}
+	}
+}
+
+func TestEffort(t *testing.T) {
+	p := Plan{Rounds: 5, Seconds: 1}
+	for _, c := range []struct {
+		cell    record.Cell
+		rounds  int
+		seconds float64
+	}{
+		{echoCell(100, 1, 125), 5, 1},
+		{echoCell(10_000, 1, 125), 3, 1},
+		{broadcastCell(10_000, 16), 3, 1},
+		{record.Cell{Scenario: record.Idle}, 3, 1},
+		{record.Cell{Scenario: record.DeflateIdle}, 3, 1},
+		{deflateCell(512, true), 5, 1},
+		{record.Cell{Scenario: record.Latency, Connections: 1000}, 7, 2},
+		{record.Cell{Scenario: record.Allocs}, 1, 1},
+	} {
+		if rounds, seconds := p.rounds(c.cell), p.seconds(c.cell); rounds != c.rounds || seconds != c.seconds {
+			t.Errorf("%s: %d rounds of %g s, expected %d of %g s", c.cell, rounds, seconds, c.rounds, c.seconds)
+		}
+	}
+	p.Rounds = 2
+	if n := p.rounds(echoCell(10_000, 1, 125)); n != 2 {
+		t.Errorf("%d rounds of many connections, expected 2", n)
 	}
 }

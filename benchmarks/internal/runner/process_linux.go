@@ -29,7 +29,7 @@ var address = regexp.MustCompile(`(?:127\.0\.0\.1|0\.0\.0\.0|localhost|\[::1?\])
 func start(ctx context.Context, s contender.Server, c record.Cell, cpus []int) (*process, error) {
 	cores := max(1, c.Cores)
 	p, err := program.Start(program.Spec{
-		Command: s.Command(c.Scenario == record.Broadcast), Env: s.Env(cores), CPUs: cpus,
+		Command: s.Command(c), Env: s.Env(cores), CPUs: cpus,
 	})
 	if err != nil {
 		return nil, err

@@ -136,6 +136,9 @@ func TestNoise(t *testing.T) {
 func TestIdleTakesNoNotice(t *testing.T) {
 	samples, _ := try(t, &fakes{others: []float64{1, 1}}, 9, record.Cell{Scenario: record.Idle, Connections: 1})
 	same(t, samples, "1a1", "1b1!", "1wsloop1", "2a1", "2wsloop1", "3a1", "3wsloop1")
+	if disturbs(record.Cell{Scenario: record.DeflateIdle}, 1) || !disturbs(deflateCell(64, false), 1) {
+		t.Error("wrong about what others disturb in cells of compression")
+	}
 }
 
 // A failure is a sample; the others go on.
@@ -151,6 +154,7 @@ func TestTakesPart(t *testing.T) {
 	raw := contender.Server{Raw: true}
 	for scenario, want := range map[record.Scenario]bool{
 		record.Echo: true, record.Idle: true, record.Churn: true, record.Latency: false, record.Broadcast: false,
+		record.Deflate: false, record.DeflateIdle: false,
 	} {
 		if takesPart(raw, record.Cell{Scenario: scenario}) != want {
 			t.Errorf("%s: %t", scenario, !want)

@@ -1,5 +1,6 @@
 // Command gorilla serves an echo with github.com/gorilla/websocket on net/http, as its examples/echo
-// does: default buffers, ReadMessage and WriteMessage on the handler's goroutine.
+// does: default buffers, ReadMessage and WriteMessage on the handler's goroutine. With -deflate it compresses every message, as
+// its documentation has it; it knows no context takeover.
 package main
 
 import (
@@ -33,6 +34,7 @@ func echo(w http.ResponseWriter, r *http.Request) {
 
 func main() {
 	all := flag.Bool("broadcast", false, "send every message to all connections")
+	flag.BoolVar(&upgrader.EnableCompression, "deflate", false, "agree to permessage-deflate")
 	ln := listen.TCP()
 	handler := echo
 	if *all {

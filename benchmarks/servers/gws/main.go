@@ -1,6 +1,9 @@
 // Command gws serves an echo with github.com/lxzan/gws on net/http, as its examples/echo does, less
 // compression: UTF-8 checked, panics recovered, and ReadLoop on a goroutine of its own, which lets go of
 // the request. ParallelEnabled, of the README, would change the order of messages.
+//
+// With -deflate, messages of 512 bytes or more are compressed, the library's default; with -deflate-takeover, as in the example,
+// all of them, with the windows of 4 KiB that are its default for that.
 package main
 
 import (
@@ -55,12 +58,21 @@ func (b *broadcast) OnMessage(_ *gws.Conn, message *gws.Message) {
 
 func main() {
 	all := flag.Bool("broadcast", false, "send every message to all connections")
+	deflate := flag.Bool("deflate", false, "agree to permessage-deflate without context takeover")
+	takeover := flag.Bool("deflate-takeover", false, "agree to permessage-deflate with context takeover")
 	ln := listen.TCP()
 	var events gws.Event = echo{}
 	if *all {
 		events = &broadcast{conns: make(map[*gws.Conn]struct{})}
 	}
-	upgrader := gws.NewUpgrader(events, &gws.ServerOption{CheckUtf8Enabled: true, Recovery: gws.Recovery})
+	upgrader := gws.NewUpgrader(events, &gws.ServerOption{
+		CheckUtf8Enabled: true, Recovery: gws.Recovery,
+		PermessageDeflate: gws.PermessageDeflate{
+			Enabled:               *deflate || *takeover,
+			ServerContextTakeover: *takeover,
+			ClientContextTakeover: *takeover,
+		},
+	})
 	log.Fatal(http.Serve(ln, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, err := upgrader.Upgrade(w, r)
 		if err != nil {

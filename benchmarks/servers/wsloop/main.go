@@ -6,6 +6,7 @@
 package main
 
 import (
+	"flag"
 	"fmt"
 	"log"
 	"os"
@@ -19,6 +20,8 @@ import (
 )
 
 func main() {
+	deflate := flag.Bool("deflate", false, "agree to permessage-deflate without context takeover")
+	takeover := flag.Bool("deflate-takeover", false, "agree to permessage-deflate with context takeover")
 	ln := listen.TCP()
 	var messages atomic.Uint64
 	go func() {
@@ -26,7 +29,11 @@ func main() {
 			fmt.Fprintln(os.Stderr, "wsloop:", err)
 		}
 	}()
-	log.Fatal(newServer(&messages).Serve(ln))
+	server := newServer(&messages)
+	if *deflate || *takeover {
+		server.Deflate = &engine.Deflate{ServerContextTakeover: *takeover, ClientContextTakeover: *takeover}
+	}
+	log.Fatal(server.Serve(ln))
 }
 
 // newServer has every deadline on, but so long that the load generator, which answers no pings, does not meet it.

@@ -225,7 +225,7 @@ void connect_loop(const struct plan *p, const struct message *m)
         err(1, "connect loop");
     if (m->reply_len >= HEAD_MAX)
         errx(2, "payloads of %zu bytes are too long here", p->payload_len);
-    l.request_len = peer_request(l.request, p->port);
+    l.request_len = peer_request(l.request, p->port, NULL);
     for (int i = 0; i < p->connections; i++)
         begin(&l, &visits[i]);
     run_for(&l, p->warmup_seconds, 0);

@@ -41,10 +41,15 @@ void flow_flush(int poll_fd, struct flow *f, const struct message *m)
     }
 }
 
+void flow_send_bytes(int poll_fd, struct flow *f, const struct message *m, size_t bytes)
+{
+    f->unsent += bytes;
+    flow_flush(poll_fd, f, m);
+}
+
 void flow_send(int poll_fd, struct flow *f, const struct message *m, size_t messages)
 {
-    f->unsent += messages * m->sent_len;
-    flow_flush(poll_fd, f, m);
+    flow_send_bytes(poll_fd, f, m, messages * m->sent_len);
 }
 
 size_t flow_discard(struct flow *f)

@@ -23,6 +23,8 @@ struct plan {
     bool text;  /* messages are text, else binary */
     bool churn; /* connections come and go: connect_loop instead of closed_loop */
     bool broadcast; /* one sends and all receive: broadcast_loop instead of closed_loop */
+    const char *compressed; /* file of messages that were compressed beforehand; NULL for none */
+    bool takeover; /* with those: context may be taken over in both directions, else in neither */
     int connections;
     int outstanding; /* messages each connection keeps in flight, or broadcasts in all */
     size_t payload_len;
@@ -30,6 +32,16 @@ struct plan {
     double cycles; /* of the connect loop, instead of seconds; 0 for none */
     pid_t server;
 };
+
+/* Bits and opcodes of a frame's first two bytes (RFC 6455 section 5.2), and its longest header. */
+enum {
+    FINAL = 0x80, RSV1 = 0x40, OPCODE_TEXT = 0x1, OPCODE_BINARY = 0x2, OPCODE_CLOSE = 0x8,
+    MASKED = 0x80, PAYLOAD_LEN = 0x7f,
+    HEADER_MAX = 14,
+};
+
+/* malloc that does not fail. */
+void *allocate(size_t n);
 
 /* A message and its answer, encoded once before anything is measured. */
 struct message {
@@ -45,6 +57,8 @@ struct message {
  * of two bytes and one of three.
  */
 struct message message_build(const struct plan *p);
+/* Encodes a masked frame with that first byte, into HEADER_MAX bytes more than it has payload; returns its length. */
+size_t message_frame(unsigned char *b, unsigned char first, const unsigned char *payload, size_t payload_len);
 /* A masked Close frame with 1000, and its length. */
 enum { CLOSE_LEN = 8 };
 extern const unsigned char close_frame[CLOSE_LEN];
@@ -56,18 +70,25 @@ enum { HEAD_MAX = 4096 };
 int peer_begin(int port, int index);
 /* Connects connection number `index`; the descriptor does not block. */
 int peer_connect(int port, int index);
-/* Writes the request of an opening handshake into HEAD_MAX bytes; returns its length. */
-size_t peer_request(char *request, int port);
+/*
+ * Writes the request of an opening handshake into HEAD_MAX bytes; returns its length. `offer` is that
+ * of extensions, or NULL.
+ */
+size_t peer_request(char *request, int port, const char *offer);
 /*
  * The length of the response at the beginning of `head`, which ends with a zero
  * byte; 0 if it is not finished. Refuses anything but 101 with the right
  * Sec-WebSocket-Accept.
  */
 size_t peer_response(const char *head);
-/* Performs the opening handshake of RFC 6455 section 4.1. */
-void peer_handshake(int fd, int port);
+/* Performs the opening handshake of RFC 6455 section 4.1, with compression if that is planned. */
+void peer_handshake(int fd, const struct plan *p);
 /* Sends one message and compares the answer byte for byte. */
 void peer_exchange(int fd, const struct message *m);
+/* Sends all these bytes. */
+void peer_send(int fd, const void *b, size_t len);
+/* Waits for bytes, and receives at most max of them; returns how many. */
+size_t peer_receive(int fd, void *b, size_t max);
 
 /* Whether fd becomes readable within some milliseconds. */
 bool peer_readable(int fd, int milliseconds);
@@ -88,6 +109,8 @@ enum { DISCARD_MAX = 1 << 20 };
 void flow_watch(int poll_fd, struct flow *f, int op);
 /* Sends what the socket takes of what is owed. */
 void flow_flush(int poll_fd, struct flow *f, const struct message *m);
+/* Sends some more bytes of the messages, as far as the socket takes them. */
+void flow_send_bytes(int poll_fd, struct flow *f, const struct message *m, size_t bytes);
 /* Sends some more messages, as far as the socket takes them. */
 void flow_send(int poll_fd, struct flow *f, const struct message *m, size_t messages);
 /* Throws away bytes that arrived, up to DISCARD_MAX; returns how many. */
@@ -109,8 +132,62 @@ int64_t clock_now_ns(void);
 /* Ends a line of key=value with who used how much of a core between two readings. */
 void usage_print_shares(struct usage a, struct usage b);
 
-/* Keeps `outstanding` messages in flight on every descriptor, and reports. */
-void closed_loop(const struct plan *p, const struct message *m, const int *fds);
+/* What to offer in the opening handshake (RFC 7692 section 7.1), or NULL for no compression. */
+const char *deflate_offer(const struct plan *p);
+/* Refuses a response that does not agree to what was offered. */
+void deflate_check(const struct plan *p, const char *head);
+
+/* A message of a rotation. */
+struct turn {
+    size_t at, frame_len;         /* of its frame within the frames of all */
+    size_t payload_len;           /* before it was compressed */
+    const unsigned char *payload; /* in the file */
+};
+
+/* Messages that were compressed beforehand, which a connection sends one after the other, for ever. */
+struct rotation {
+    struct message frames; /* one message for flows: the frames of all, without a reply */
+    struct turn *turns;
+    size_t count;
+    unsigned char *file;
+};
+
+/* Where a connection is in a rotation, and within a reply. Its first message may be any. */
+struct place {
+    size_t sends, receives; /* indices of the messages that are next */
+    bool open;              /* a reply has begun: its first header is whole */
+    bool compressed;        /* that reply */
+    bool in_payload;        /* of its frame */
+    unsigned char header[10];
+    size_t header_len; /* what has come of the frame's header */
+    size_t left;       /* bytes of its payload that have not come */
+    size_t got;        /* bytes of the reply's payload that have */
+};
+
+/*
+ * Reads the file of the plan: for each message the lengths of its payload and of that compressed, four
+ * bytes each with the most significant first, and then both.
+ */
+struct rotation rotation_read(const struct plan *p);
+void rotation_free(struct rotation *r);
+/* Moves on by as many messages, and returns how many bytes their frames have. */
+size_t rotation_take(const struct rotation *r, struct place *x, size_t messages);
+/*
+ * Takes bytes that arrived, and returns how many replies they end. Refuses what cannot be one; what is
+ * compressed is looked at no further.
+ */
+size_t rotation_replies(const struct rotation *r, struct place *x, const unsigned char *b, size_t len);
+/* Whether a part of a reply has come, but not all of it. */
+bool rotation_begun(const struct place *x);
+/* Sends the next message and takes its reply. */
+void rotation_exchange(int fd, const struct rotation *r, struct place *x);
+
+/*
+ * Keeps `outstanding` messages in flight on every descriptor, and reports. They are those of the rotation,
+ * unless it is NULL; then `places` say where each connection is in it.
+ */
+void closed_loop(const struct plan *p, const struct message *m, const struct rotation *r,
+                 struct place *places, const int *fds);
 
 /* Longest payload of a broadcast, which is sent whole before anyone reads. */
 enum { BROADCAST_MAX = 64 << 10 };

@@ -104,16 +104,20 @@ static size_t transmit(int fd, const void *b, size_t len)
     return 0;
 }
 
-size_t peer_request(char *request, int port)
+size_t peer_request(char *request, int port, const char *offer)
 {
+    bool offers = offer != NULL;
+
     return (size_t)snprintf(request, HEAD_MAX,
                             "GET / HTTP/1.1\r\n"
                             "Host: 127.0.0.1:%d\r\n"
                             "Upgrade: websocket\r\n"
                             "Connection: Upgrade\r\n"
                             "Sec-WebSocket-Key: %s\r\n"
+                            "%s%s%s"
                             "Sec-WebSocket-Version: 13\r\n\r\n",
-                            port, key);
+                            port, key, offers ? "Sec-WebSocket-Extensions: " : "",
+                            offers ? offer : "", offers ? "\r\n" : "");
 }
 
 size_t peer_response(const char *head)
@@ -136,26 +140,38 @@ size_t peer_response(const char *head)
     return (size_t)(end + 4 - head);
 }
 
-void peer_handshake(int fd, int port)
+void peer_send(int fd, const void *b, size_t len)
+{
+    for (size_t sent = 0; sent < len;) {
+        wait_for(fd, POLLOUT);
+        sent += transmit(fd, (const char *)b + sent, len - sent);
+    }
+}
+
+size_t peer_receive(int fd, void *b, size_t max)
+{
+    wait_for(fd, POLLIN);
+    return receive(fd, b, max);
+}
+
+void peer_handshake(int fd, const struct plan *p)
 {
     char head[HEAD_MAX + 1];
-    size_t len = 0, sent = 0, response_len;
-    size_t request_len = peer_request(head, port);
+    size_t len = 0, response_len;
+    const char *offer = deflate_offer(p);
 
-    while (sent < request_len) {
-        wait_for(fd, POLLOUT);
-        sent += transmit(fd, head + sent, request_len - sent);
-    }
+    peer_send(fd, head, peer_request(head, p->port, offer));
     do {
         if (len == HEAD_MAX)
             errx(1, "the server's handshake exceeds %d bytes", HEAD_MAX);
-        wait_for(fd, POLLIN);
-        len += receive(fd, head + len, HEAD_MAX - len);
+        len += peer_receive(fd, head + len, HEAD_MAX - len);
         head[len] = '\0';
         response_len = peer_response(head);
     } while (response_len == 0);
     if (response_len != len)
         errx(1, "the server sent bytes nobody asked for after its handshake");
+    if (offer != NULL)
+        deflate_check(p, head);
 }
 
 void peer_compare(const struct message *m, const unsigned char *reply, size_t len)
