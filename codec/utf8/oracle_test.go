@@ -57,12 +57,14 @@ func judge(b []byte) (failAt int, complete bool) {
 	return len(b), o.count == 0
 }
 
-// implementations are the ways to advance: what Advance chooses on this machine, and the
-// automaton alone.
-var implementations = []struct {
+type implementation struct {
 	name    string
 	advance func(State, []byte) (State, bool)
-}{
+}
+
+// implementations are the ways to advance: what Advance chooses on this machine, what it would on one
+// with fewer instructions, and the automaton alone.
+var implementations = []implementation{
 	{"Advance", State.Advance},
 	{"scan", State.scan},
 }

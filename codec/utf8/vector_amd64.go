@@ -27,6 +27,19 @@ var useVector = cpu.X86.HasAVX2
 //go:noescape
 func scanAVX2(b []byte) bool
 
+// wideMinBytes is the length from which scanAVX512 is the faster one, from BenchmarkThreshold. It needs
+// 128 bytes: two blocks.
+const wideMinBytes = 128
+
+// useWide asks for AVX-512 with its permutations of bytes. Processors that have those lower their clock for
+// wide vectors little or not at all.
+var useWide = cpu.X86.HasAVX512BW && cpu.X86.HasAVX512VBMI
+
+// scanAVX512 is scanAVX2 for at least wideMinBytes bytes.
+//
+//go:noescape
+func scanAVX512(b []byte) bool
+
 // advance is the work of State.Advance.
 func advance(s State, b []byte) (State, bool) {
 	if len(b) < vectorMinBytes || !useVector {
@@ -67,9 +80,17 @@ func (s State) resume(b []byte) (State, bool) {
 	return advance(s, b[i:])
 }
 
+// scan is scanAVX2 or scanAVX512.
+func scan(b []byte) bool {
+	if len(b) >= wideMinBytes && useWide {
+		return scanAVX512(b)
+	}
+	return scanAVX2(b)
+}
+
 // advanceVector advances from a boundary over at least scanMinBytes bytes.
 func advanceVector(b []byte) (State, bool) {
-	if !scanAVX2(b) {
+	if !scan(b) {
 		return reject, false
 	}
 	// All characters but the last are complete and valid. If the last three bytes hold no
@@ -108,7 +129,7 @@ const (
 	anyCont = tooLong | overlong2 | twoContinuations
 )
 
-// nibbleFaults are the tables of scanAVX2: by the high nibble of the first byte, by its low
+// nibbleFaults are the tables of scanAVX2 and scanAVX512: by the high nibble of the first byte, by its low
 // nibble, and by the high nibble of the second byte.
 //
 //lint:ignore U1000 the assembly reads it
@@ -149,7 +170,7 @@ var nibbleFaults = [3][16]uint8{
 	},
 }
 
-// scanBytes are the single bytes that scanAVX2 spreads over a vector: the mask of a low
+// scanBytes are the single bytes that they spread over a vector: the mask of a low
 // nibble; what leaves the top bit set in bytes from E0, and from F0, when it is taken away
 // without borrowing; and the top bit.
 //

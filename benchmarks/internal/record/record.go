@@ -20,8 +20,8 @@ type Run struct {
 	Commit   string            `json:"commit"`
 	Modified bool              `json:"modified"` // the checkout had changes that were not committed
 	Machine  Machine           `json:"machine"`
-	Rounds   int               `json:"rounds"`  // of each cell, unless it says otherwise
-	Seconds  float64           `json:"seconds"` // of each measurement
+	Rounds   int               `json:"rounds"`  // of most cells
+	Seconds  float64           `json:"seconds"` // of most measurements
 	Servers  map[string]Server `json:"servers"`
 }
 

@@ -60,7 +60,7 @@ func (b *Bench) place(cores int) (server, client []int, err error) {
 
 // Measure implements Measurer.
 func (b *Bench) Measure(ctx context.Context, s contender.Server, c record.Cell) (Measurement, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience+time.Duration(b.Plan.Seconds*float64(time.Second)))
+	ctx, cancel := context.WithTimeout(ctx, patience+time.Duration(b.Plan.seconds(c)*float64(time.Second)))
 	defer cancel()
 	on, from, err := b.place(c.Cores)
 	if err != nil {

@@ -21,7 +21,7 @@ func mode(s contender.Server) string {
 func loop(s contender.Server, c record.Cell, p Plan) generator.Loop {
 	l := generator.Loop{
 		Mode: mode(s), Connections: c.Connections, Outstanding: c.Outstanding, Bytes: c.Bytes,
-		Text: c.Text, Seconds: p.Seconds, Warmup: p.Warmup,
+		Text: c.Text, Seconds: p.seconds(c), Warmup: p.Warmup,
 	}
 	suffix := ""
 	if s.Raw {

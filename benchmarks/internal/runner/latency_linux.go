@@ -42,7 +42,7 @@ func latency(ctx context.Context, load generator.Wsloop, running *process, c rec
 		return Measurement{}, err
 	}
 	figures, client, warnings, err := load.Run(ctx, running.port, server, generator.Pace{
-		Connections: c.Connections, Bytes: c.Bytes, Text: c.Text, Rate: rate, Seconds: p.Seconds, Warmup: pacedWarmup,
+		Connections: c.Connections, Bytes: c.Bytes, Text: c.Text, Rate: rate, Seconds: p.seconds(c), Warmup: pacedWarmup,
 	})
 	if err != nil {
 		return Measurement{}, err

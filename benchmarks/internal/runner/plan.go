@@ -17,9 +17,9 @@ type Plan struct {
 	Suite   string
 	Cells   []record.Cell
 	Servers []string // names of contenders
-	Rounds  int
-	Seconds float64 // of each measurement
-	Warmup  float64 // seconds, before each
+	Rounds  int      // of most cells
+	Seconds float64  // of most measurements
+	Warmup  float64  // seconds, before each
 
 	AllocMessages int // that are echoed while allocations are counted
 }
@@ -56,6 +56,33 @@ func suite(name string) (Plan, error) {
 		}, nil
 	}
 	return Plan{}, fmt.Errorf("runner: no suite %q; there are %s", name, strings.Join(Suites, ", "))
+}
+
+const (
+	// longRounds is enough where a measurement takes long, most of it to open connections.
+	longRounds      = 3
+	manyConnections = 10_000
+)
+
+// rounds is how often a cell is measured.
+func (p *Plan) rounds(c record.Cell) int {
+	switch {
+	case c.Scenario == record.Allocs:
+		return 1 // it counts, and takes millions of messages for it
+	case c.Scenario == record.Latency:
+		return p.Rounds + p.Rounds/2 // one pause of the machine is all of p99.9
+	case c.Connections >= manyConnections, c.Scenario == record.Idle, c.Scenario == record.Collect:
+		return min(p.Rounds, longRounds)
+	}
+	return p.Rounds
+}
+
+// seconds is how long each measurement of a cell takes.
+func (p *Plan) seconds(c record.Cell) float64 {
+	if c.Scenario == record.Latency {
+		return 2 * p.Seconds
+	}
+	return p.Seconds
 }
 
 // echoCell is one of binary echo on one core.

@@ -76,3 +76,27 @@ func TestShrink(t *testing.T) {
 		}
 	}
 }
+
+func TestEffort(t *testing.T) {
+	p := Plan{Rounds: 5, Seconds: 1}
+	for _, c := range []struct {
+		cell    record.Cell
+		rounds  int
+		seconds float64
+	}{
+		{echoCell(100, 1, 125), 5, 1},
+		{echoCell(10_000, 1, 125), 3, 1},
+		{broadcastCell(10_000, 16), 3, 1},
+		{record.Cell{Scenario: record.Idle}, 3, 1},
+		{record.Cell{Scenario: record.Latency, Connections: 1000}, 7, 2},
+		{record.Cell{Scenario: record.Allocs}, 1, 1},
+	} {
+		if rounds, seconds := p.rounds(c.cell), p.seconds(c.cell); rounds != c.rounds || seconds != c.seconds {
+			t.Errorf("%s: %d rounds of %g s, expected %d of %g s", c.cell, rounds, seconds, c.rounds, c.seconds)
+		}
+	}
+	p.Rounds = 2
+	if n := p.rounds(echoCell(10_000, 1, 125)); n != 2 {
+		t.Errorf("%d rounds of many connections, expected 2", n)
+	}
+}

@@ -12,8 +12,6 @@ const (
 	noiseCores = 0.05
 	// attempts is how often something is measured that others disturb; the last time counts.
 	attempts = 3
-	// longRounds is enough where a measurement takes long, and varies little.
-	longRounds = 3
 )
 
 // A Measurement is what was found out about one server in one cell.
@@ -70,17 +68,6 @@ func takesPart(s contender.Server, c record.Cell) bool {
 	return true
 }
 
-// rounds is how often a cell is measured.
-func (r *Runner) rounds(c record.Cell) int {
-	switch c.Scenario {
-	case record.Idle, record.Collect:
-		return min(r.Plan.Rounds, longRounds)
-	case record.Allocs:
-		return 1 // it counts, and takes millions of messages for it
-	}
-	return r.Plan.Rounds
-}
-
 // disturbs says whether what others use of the machine changes what is measured. Memory and counts are what they are.
 func disturbs(c record.Cell, others float64) bool {
 	return others > noiseCores && c.Scenario != record.Idle && c.Scenario != record.Allocs
@@ -88,7 +75,7 @@ func disturbs(c record.Cell, others float64) bool {
 
 // cell measures all rounds of a cell; within a round the servers take turns.
 func (r *Runner) cell(ctx context.Context, c record.Cell) error {
-	for round := 1; round <= r.rounds(c); round++ {
+	for round := 1; round <= r.Plan.rounds(c); round++ {
 		for _, s := range r.Servers {
 			if !takesPart(s, c) || s.Err != nil && round > 1 {
 				continue
@@ -131,7 +118,7 @@ func (r *Runner) turn(ctx context.Context, s contender.Server, c record.Cell, ro
 
 // apart measures all rounds of a scenario that measures itself.
 func (r *Runner) apart(ctx context.Context, c record.Cell) error {
-	for round := 1; round <= r.rounds(c); round++ {
+	for round := 1; round <= r.Plan.rounds(c); round++ {
 		if err := r.apartRound(ctx, c, round); err != nil {
 			return err
 		}
