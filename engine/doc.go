@@ -48,6 +48,11 @@
 // limit; the table is in options.go, and docs/operations.md says what happens beyond each and how to choose it. One
 // budget, Server.MaxMemoryBytes, bounds all buffers together.
 //
+// # Compression
+//
+// Server.Deflate agrees to permessage-deflate (RFC 7692), DialOptions.Deflate offers it. Messages are compressed by the goroutine that sends them,
+// where that makes them smaller, and inflated on the loop, within MaxMessageBytes. An idle connection owns nothing for it, unless context takeover was agreed.
+//
 // # Connections that we open
 //
 // Server.Dial opens a connection that lives on the server's loops beside those it accepts, and Target.Dial very many without
@@ -58,6 +63,6 @@
 //
 // What RFC 6455 says a server must do is done, with the right close code, as early as
 // the bytes allow: a text message that is not UTF-8 fails at the byte that is
-// wrong. After a failure or a Close nothing more of the connection is processed. What was sent
+// wrong, a compressed one when it is inflated. After a failure or a Close nothing more of the connection is processed. What was sent
 // before Close is flushed before it.
 package engine

@@ -30,6 +30,7 @@ import (
 //	MessageRate         none         Server.OnRate: close 1008
 //	ByteRate            none         Server.OnRate: close 1008
 //	ControlRate         1,000/s      Server.OnRate: close 1008
+//	Deflate.MaxRatio    none         close 1009
 //	MaxInFlight         16           the connection is not read, if MaxInFlightBytes is exceeded too
 //	MaxInFlightBytes    64 KiB       the connection is not read, if MaxInFlight is exceeded too, or this sixteen times
 //	HandshakeTimeout    10 s         HTTP 408
@@ -44,7 +45,8 @@ import (
 //	Deflate.MaxWindowBytes           no context takeover is agreed; an eighth of MaxMemoryBytes
 //
 // MaxMemoryBytes is half of the runtime's memory limit (GOMEMLIMIT) if that is less. MaxConnections is
-// what the limit on descriptors leaves: all but a sixteenth, and all but 32 at least.
+// what the limit on descriptors leaves: all but a sixteenth, and all but 32 at least. Beyond Deflate.MaxWindowBytes, an eighth of
+// MaxMemoryBytes unless set, no context takeover is agreed.
 //
 // Fixed: a connection gets one read of 64 KiB, or of maxReadBytes inside a long message, framesPerTurn frames and about
 // inflatedPerTurn inflated bytes per turn. What

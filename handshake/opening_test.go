@@ -216,6 +216,51 @@ func TestBothSides(t *testing.T) {
 	}
 }
 
+// A request offers compression if it is to, and the answer is held to what was offered.
+func TestOpeningDeflate(t *testing.T) {
+	options := &DeflateOptions{ServerMaxWindowBits: 10}
+	p, err := Prepare(Opening{Target: "/", Host: "a", Deflate: options})
+	if err != nil {
+		t.Fatal(err)
+	}
+	offer := "\r\nSec-WebSocket-Extensions: " + string(options.AppendOffer(nil)) + "\r\n\r\n"
+	if request := string(p.Append(nil, &sampleKey)); !strings.HasSuffix(request, offer) {
+		t.Fatalf("the request is %q", request)
+	}
+	options.ServerMaxWindowBits = 15 // Prepare has a copy
+	for agreed, want := range map[string]error{
+		"":                   nil,
+		"permessage-deflate": errServerTakeover,
+		"permessage-deflate; server_no_context_takeover; server_max_window_bits=10": nil,
+		"permessage-deflate; server_no_context_takeover; server_max_window_bits=11": errServerWindow,
+		"mux": errExtension,
+	} {
+		acceptance, err := Accept(parse(t, string(p.Append(nil, &sampleKey))), &Policy{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		acceptance.Agreed = []byte(agreed)
+		a := parseAnswer(t, string(AppendSwitching(nil, &acceptance, nil)))
+		if _, err := p.Check(a, &sampleKey); err != want {
+			t.Errorf("answered with %q: %v", agreed, err)
+		}
+		params, ok := p.Deflate(a)
+		if ok != (want == nil && agreed != "") || ok && (params.ServerMaxWindowBits != 10 || !params.ServerNoContextTakeover) {
+			t.Errorf("answered with %q: %+v, %v", agreed, params, ok)
+		}
+	}
+	plain, err := Prepare(Opening{Target: "/", Host: "a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := plain.Deflate(answerWith(t, "permessage-deflate")); ok || strings.Contains(string(plain.Append(nil, &sampleKey)), "Extensions") {
+		t.Error("compression is offered, or agreed to, though nobody asked for it")
+	}
+	if _, err := Prepare(Opening{Target: "/", Host: "a", Deflate: &DeflateOptions{ClientMaxWindowBits: 7}}); err == nil {
+		t.Error("a window of 7 bits is offered")
+	}
+}
+
 func TestOpeningNoAllocation(t *testing.T) {
 	p, err := Prepare(Opening{Target: "/", Host: "a", Subprotocols: []string{"chat", "graphql-ws"}})
 	if err != nil {
