@@ -119,7 +119,7 @@ func testTryWriteToAFullSocket(t *testing.T, newDriver maker) {
 	s := serve(t, newDriver, 1, behaviour{})
 	client, c := s.open()
 	needTryWrite(client, c)
-	chunk := pattern(19, queueMax) // more than any socket takes at once
+	chunk := pattern(19, 16<<20) // more than sockets take at once
 	var taken []byte
 	parts := 0
 	for nothing := 0; nothing < 100; nothing++ {
