@@ -12,6 +12,9 @@ import (
 type Limits struct {
 	MessageBytes uint64 // payload bytes of a message, all its fragments together
 	Fragments    uint32 // frames of a message; 1 forbids fragmentation
+
+	// CompressedBytes is MessageBytes for messages that come compressed, before they are inflated.
+	CompressedBytes uint64
 }
 
 // Decoder is what a connection remembers between two reads. It owns no buffer: an unfinished header
@@ -29,7 +32,7 @@ type Decoder struct {
 	first, second byte  // of the frame at hand
 	headerLen     uint8 // bytes of its header received
 	phase         phase
-	role          Role
+	role          Role // with deflates if permessage-deflate was agreed
 	sequence      sequence
 	text          utf8.State
 	failure       violation
@@ -51,6 +54,16 @@ func NewDecoder(role Role) Decoder {
 	return Decoder{role: role}
 }
 
+// deflates is kept beside the role.
+const deflates Role = 0x80
+
+// Deflate says that permessage-deflate was agreed (RFC 7692): messages may come compressed, with RSV1 on their first
+// frame. It is called before the first Next.
+func (d *Decoder) Deflate() { d.role |= deflates }
+
+// Deflates reports whether permessage-deflate was agreed.
+func (d *Decoder) Deflates() bool { return d.role&deflates != 0 }
+
 // Next looks for a part of a frame in b and consumes n bytes of it. With ok, *p is a part, and the
 // rest of b is for the next call; p.Payload aliases b. Without ok and err, all of b is consumed and
 // more is needed. A nil lim means no limits.
@@ -61,12 +74,18 @@ func (d *Decoder) Next(b []byte, lim *Limits, p *Part) (n int, ok bool, err erro
 	// This is the way of almost every message: one unfragmented data frame that is all in b. Whatever
 	// else it may be, right or wrong, is left to next.
 	const finText, finBinary = finBit | byte(OpcodeText), finBit | byte(OpcodeBinary)
-	if len(b) < 2 || b[0] != finText && b[0] != finBinary ||
-		d.phase != inHeader || d.headerLen != 0 || d.sequence != betweenMessages {
+	if len(b) < 2 || d.phase != inHeader || d.headerLen != 0 || d.sequence != betweenMessages {
+		return d.next(b, lim, p)
+	}
+	first, compressed := b[0], false
+	if first&rsvBits == rsv1Bit && d.Deflates() {
+		first, compressed = first&^rsv1Bit, true
+	}
+	if first != finText && first != finBinary {
 		return d.next(b, lim, p)
 	}
 	masked, head := byte(maskBit), 6
-	if d.role == RoleClient {
+	if d.role&^deflates == RoleClient {
 		masked, head = 0, 2
 	}
 	payloadLen := uint64(b[1] ^ masked) // over 127 if the mask bit is wrong
@@ -87,7 +106,7 @@ func (d *Decoder) Next(b []byte, lim *Limits, p *Part) (n int, ok bool, err erro
 	default:
 		return d.next(b, lim, p)
 	}
-	if len(b) < head || uint64(len(b)-head) < payloadLen || lim.exceeded(payloadLen) {
+	if len(b) < head || uint64(len(b)-head) < payloadLen || lim.exceeded(payloadLen, compressed) {
 		return d.next(b, lim, p)
 	}
 	p.key = 0
@@ -95,7 +114,8 @@ func (d *Decoder) Next(b []byte, lim *Limits, p *Part) (n int, ok bool, err erro
 		p.key = binary.LittleEndian.Uint32(b[head-4:])
 	}
 	n = head + int(payloadLen)
-	p.Opcode = Opcode(b[0] & opcodeBits)
+	p.Opcode = Opcode(first & opcodeBits)
+	p.Compressed = compressed
 	p.Start, p.End, p.First, p.Fin = true, true, true, true
 	p.Payload = b[head:n:n]
 	p.Remaining = 0
@@ -148,7 +168,7 @@ func (d *Decoder) headerByte(c byte, lim *Limits) violation {
 	case at == 0:
 		d.first = c
 		d.headerLen = 1
-		if v := d.sequence.check(c); v != valid {
+		if v := d.sequence.check(c, d.Deflates()); v != valid {
 			return v
 		}
 		return d.checkFragments(lim)
@@ -187,7 +207,7 @@ func (d *Decoder) checkFragments(lim *Limits) violation {
 }
 
 func (d *Decoder) secondByte(lim *Limits) violation {
-	if v := checkMask(d.role, d.second); v != valid {
+	if v := checkMask(d.role&^deflates, d.second); v != valid {
 		return v
 	}
 	if v := checkControlLen(d.first, d.second); v != valid {
@@ -213,7 +233,7 @@ func (d *Decoder) lengthByte(read int, lim *Limits) violation {
 // checkMessageLen refuses a data frame of at least this length if its message would exceed the limit.
 func (d *Decoder) checkMessageLen(payloadLen uint64, lim *Limits) violation {
 	// The sum cannot overflow: a length has at most 63 bits, and messageLen counts bytes received.
-	if !Opcode(d.first&opcodeBits).IsControl() && lim.exceeded(d.messageLen+payloadLen) {
+	if !Opcode(d.first&opcodeBits).IsControl() && lim.exceeded(d.messageLen+payloadLen, d.sequence.compressed(d.first)) {
 		return messageTooBig
 	}
 	return valid
@@ -232,6 +252,7 @@ func (d *Decoder) payload(b []byte, p *Part) int {
 	p.Opcode = d.sequence.opcode(d.first)
 	p.Start = d.phase == atPayload
 	p.End = d.remaining == 0
+	p.Compressed = !op.IsControl() && d.sequence.compressed(d.first)
 	p.First = op != OpcodeContinuation
 	p.Fin = d.first&finBit != 0
 	p.Payload = b[:n:n]
@@ -271,6 +292,13 @@ func (d *Decoder) fail(v violation, offset int64) *ProtocolError {
 }
 
 // exceeded reports whether a message of this length is over the limit.
-func (l *Limits) exceeded(messageLen uint64) bool {
-	return l != nil && l.MessageBytes != 0 && messageLen > l.MessageBytes
+func (l *Limits) exceeded(messageLen uint64, compressed bool) bool {
+	if l == nil {
+		return false
+	}
+	limit := l.MessageBytes
+	if compressed {
+		limit = l.CompressedBytes
+	}
+	return limit != 0 && messageLen > limit
 }

@@ -34,6 +34,10 @@ func AppendFrame(dst []byte, fin bool, op Opcode, payload []byte) []byte {
 	return append(AppendHeader(dst, fin, op, len(payload)), payload...)
 }
 
+// MarkCompressed sets RSV1 in a frame that begins a message and was appended here: its payload is compressed as
+// permessage-deflate has it (RFC 7692 section 6).
+func MarkCompressed(frame []byte) { frame[0] |= rsv1Bit }
+
 // AppendMaskedHeader appends the header of a masked frame, as a client sends it. The key is the
 // little-endian word of the four bytes; RFC 6455 section 10.3 wants it unpredictable.
 func AppendMaskedHeader(dst []byte, fin bool, op Opcode, payloadLen int, key uint32) []byte {

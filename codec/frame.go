@@ -16,6 +16,7 @@ const (
 const (
 	finBit     = 0x80
 	rsvBits    = 0x70
+	rsv1Bit    = 0x40
 	opcodeBits = 0x0f
 	maskBit    = 0x80
 	lengthBits = 0x7f

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 )
 
@@ -82,38 +83,124 @@ func TestParseHeaderErrors(t *testing.T) {
 }
 
 // TestFirstBytes goes through every first byte in every sequence, against the rules of RFC 6455
-// sections 5.2, 5.4 and 5.5 written as a list.
+// sections 5.2, 5.4 and 5.5, and RFC 7692 section 6, written as a list.
 func TestFirstBytes(t *testing.T) {
-	legal := map[sequence]string{
-		betweenMessages:        "\x01\x02\x81\x82\x88\x89\x8a",
-		sequence(OpcodeText):   "\x00\x80\x88\x89\x8a",
-		sequence(OpcodeBinary): "\x00\x80\x88\x89\x8a",
-	}
-	for s, firsts := range legal {
-		for first := range 256 {
-			want := bytes.IndexByte([]byte(firsts), byte(first)) >= 0
-			if got := s.check(byte(first)) == valid; got != want {
-				t.Errorf("%v in message %d: legal %v", fmt.Sprintf("%#02x", first), s, got)
+	for _, deflate := range []bool{false, true} {
+		for _, s := range sequences {
+			firsts := "\x00\x80\x88\x89\x8a"
+			if s == betweenMessages {
+				firsts = "\x01\x02\x81\x82\x88\x89\x8a"
+				if deflate {
+					firsts += "\x41\x42\xc1\xc2"
+				}
+			}
+			for first := range 256 {
+				want := bytes.IndexByte([]byte(firsts), byte(first)) >= 0
+				if got := s.check(byte(first), deflate) == valid; got != want {
+					t.Errorf("%#02x in message %#x, deflate %v: legal %v", first, uint8(s), deflate, got)
+				}
 			}
 		}
 	}
 }
 
+// sequences are all that there are.
+var sequences = []sequence{
+	betweenMessages, sequence(OpcodeText), sequence(OpcodeBinary), rsv1Bit | sequence(OpcodeText), rsv1Bit | sequence(OpcodeBinary),
+}
+
 // TestEveryFirstByteThroughDecoder checks that Next asks those rules, on its short way too.
 func TestEveryFirstByteThroughDecoder(t *testing.T) {
-	for _, s := range []sequence{betweenMessages, sequence(OpcodeText), sequence(OpcodeBinary)} {
-		for first := range 256 {
-			d := Decoder{sequence: s}
-			var p Part
-			n, ok, err := d.Next([]byte{byte(first), 0x80, 1, 2, 3, 4}, nil, &p)
-			if want := s.check(byte(first)); want == valid {
-				if !ok || n != 6 || err != nil || !p.Start || !p.End || p.Fin != (first >= 0x80) {
-					t.Errorf("%#02x in message %d: %d, %v, %v, %+v", first, s, n, ok, err, p)
-				}
-			} else if ok || err == nil || *err.(*ProtocolError) != *want.at(0) {
-				t.Errorf("%#02x in message %d: %v, %v, want %v", first, s, ok, err, want.at(0))
+	for _, deflate := range []bool{false, true} {
+		for _, s := range sequences {
+			for first := range 256 {
+				testFirstByte(t, deflate, s, byte(first))
 			}
 		}
+	}
+}
+
+func testFirstByte(t *testing.T, deflate bool, s sequence, first byte) {
+	t.Helper()
+	d := Decoder{sequence: s}
+	if deflate {
+		d.Deflate()
+	}
+	var p Part
+	n, ok, err := d.Next([]byte{first, 0x80, 1, 2, 3, 4}, nil, &p)
+	if want := s.check(first, deflate); want != valid {
+		if ok || err == nil || *err.(*ProtocolError) != *want.at(0) {
+			t.Errorf("%#02x in message %#x: %v, %v, want %v", first, uint8(s), ok, err, want.at(0))
+		}
+		return
+	}
+	control := first&0x08 != 0
+	compressed := !control && (first|byte(s))&rsv1Bit != 0
+	if !ok || n != 6 || err != nil || !p.Start || !p.End || p.Fin != (first >= 0x80) || p.Compressed != compressed {
+		t.Errorf("%#02x in message %#x: %d, %v, %v, %+v", first, uint8(s), n, ok, err, p)
+	}
+	after := s
+	if !control {
+		after = betweenMessages
+		if first < 0x80 {
+			after = sequence(p.Opcode)
+			if compressed {
+				after |= rsv1Bit
+			}
+		}
+	}
+	if d.sequence != after {
+		t.Errorf("%#02x in message %#x leads to %#x, want %#x", first, uint8(s), uint8(d.sequence), uint8(after))
+	}
+}
+
+// TestCompressedMessage: a compressed text is unmasked, not validated, and has a limit of its own, whole and in pieces, in
+// one frame and in several.
+func TestCompressedMessage(t *testing.T) {
+	notUTF8 := bytes.Repeat([]byte{0xff}, 200)
+	whole := AppendMaskedFrame(nil, true, OpcodeText, notUTF8, 0x01020304)
+	MarkCompressed(whole)
+	fragments := AppendMaskedFrame(nil, false, OpcodeText, notUTF8[:100], 7)
+	MarkCompressed(fragments)
+	fragments = AppendMaskedFrame(fragments, true, OpcodePing, []byte("?"), 8)
+	fragments = AppendMaskedFrame(fragments, true, OpcodeContinuation, notUTF8[100:], 9)
+	plain := AppendMaskedFrame(nil, true, OpcodeText, []byte("plain"), 10)
+	for _, in := range [][]byte{whole, fragments} {
+		for _, piece := range []int{1, 7, len(in) + len(plain)} {
+			for limit, want := range map[uint64]StatusCode{199: StatusMessageTooBig, 200: 0} {
+				checkCompressed(t, slices.Concat(in, plain), piece, &Limits{MessageBytes: 10, CompressedBytes: limit}, notUTF8, want)
+			}
+		}
+	}
+}
+
+func checkCompressed(t *testing.T, in []byte, piece int, lim *Limits, payload []byte, want StatusCode) {
+	t.Helper()
+	var a Assembler
+	var d Decoder
+	d.Deflate()
+	var got []string
+	for b := range slices.Chunk(bytes.Clone(in), piece) {
+		for len(b) > 0 {
+			m, n, ok, err := a.Next(&d, b, lim)
+			var p *ProtocolError
+			if errors.As(err, &p) {
+				if p.Code != want {
+					t.Errorf("limit %d, pieces of %d: %v", lim.CompressedBytes, piece, err)
+				}
+				return
+			}
+			if b = b[n:]; ok {
+				got = append(got, fmt.Sprint(m.Opcode, m.Compressed, len(m.Payload)))
+				if m.Compressed && !bytes.Equal(m.Payload, payload) {
+					t.Errorf("pieces of %d: got % x", piece, m.Payload)
+				}
+			}
+		}
+	}
+	got = slices.DeleteFunc(got, func(s string) bool { return s == "ping false 1" })
+	if fmt.Sprint(got) != fmt.Sprintf("[text true %d text false 5]", len(payload)) || want != 0 {
+		t.Errorf("limit %d, pieces of %d: got %v, want status %d", lim.CompressedBytes, piece, got, want)
 	}
 }
 

@@ -58,7 +58,7 @@ func FuzzDecoder(f *testing.F) {
 		f.Add(c.In, []byte{1, 2, 3}, uint8(s.role), uint16(s.limits.MessageBytes), uint8(s.limits.Fragments))
 	})
 	f.Fuzz(func(t *testing.T, in, pieceLens []byte, role uint8, messageBytes uint16, fragments uint8) {
-		s := setup{role: Role(role & 1), limits: Limits{uint64(messageBytes), uint32(fragments)}}
+		s := setup{role: Role(role & 1), limits: Limits{MessageBytes: uint64(messageBytes), Fragments: uint32(fragments)}}
 		want := reference{setup: s, in: in}
 		want.run()
 		for name, newReceiver := range receivers {

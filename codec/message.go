@@ -4,8 +4,9 @@ import "slices"
 
 // Message is a text or binary message, or a control frame.
 type Message struct {
-	Opcode  Opcode
-	Payload []byte
+	Opcode     Opcode
+	Compressed bool // the payload is to be inflated (RFC 7692)
+	Payload    []byte
 }
 
 // Memory lends an Assembler the buffer in which it joins a message.
@@ -48,7 +49,7 @@ func (a *Assembler) Add(d *Decoder, p *Part) (m Message, ok bool, err error) {
 		if err := d.Unmask(p); err != nil {
 			return m, false, err
 		}
-		return Message{p.Opcode, p.Payload}, true, nil
+		return Message{p.Opcode, p.Compressed, p.Payload}, true, nil
 	case p.Opcode.IsControl():
 		return a.addControl(d, p)
 	default:
@@ -96,7 +97,7 @@ func (a *Assembler) addData(d *Decoder, p *Part) (m Message, ok bool, err error)
 		return m, false, err
 	}
 	a.delivered, a.inPieces = true, false
-	return Message{p.Opcode, a.data}, true, nil
+	return Message{p.Opcode, p.Compressed, a.data}, true, nil
 }
 
 // What is reserved for the rest of a frame: a peer that announces a long one has to send 32 KiB of it, and a
@@ -170,5 +171,5 @@ func (a *Assembler) addControl(d *Decoder, p *Part) (m Message, ok bool, err err
 		return m, false, nil
 	}
 	a.controlLen = 0
-	return Message{p.Opcode, payload}, true, nil
+	return Message{p.Opcode, false, payload}, true, nil
 }

@@ -18,6 +18,10 @@ type Part struct {
 	First bool // the frame begins its message; always set for a control frame
 	Fin   bool // the FIN bit: the frame ends its message
 
+	// Compressed says that the message came with RSV1: its payload is to be inflated, all of it
+	// together, and is validated then.
+	Compressed bool
+
 	// Payload aliases the bytes given to Next, and is masked until Unmask.
 	Payload []byte
 
@@ -33,7 +37,7 @@ func (p *Part) Whole() bool {
 	return p.Start && p.End && p.First && p.Fin
 }
 
-// Unmask unmasks p in place, then validates it if it belongs to a text message: as UTF-8 that may go
+// Unmask unmasks p in place, then validates it if it belongs to a text message that is not compressed: as UTF-8 that may go
 // on, or at the end of the message as UTF-8 that is complete (RFC 6455 section 8.1).
 //
 // Of a message in parts, every part has to come here or to AppendTo, once, in order, and before Next
@@ -42,18 +46,21 @@ func (d *Decoder) Unmask(p *Part) error {
 	if p.key != 0 {
 		mask.XOR(p.Payload, p.key)
 	}
-	if p.Opcode != OpcodeText || p.Whole() && utf8.Valid(p.Payload) {
+	if !p.isText() || p.Whole() && utf8.Valid(p.Payload) {
 		return nil
 	}
 	return d.checkText(p, p.Payload)
 }
+
+// isText reports whether the payload has to be UTF-8 as it is.
+func (p *Part) isText() bool { return p.Opcode == OpcodeText && !p.Compressed }
 
 // AppendTo appends the unmasked payload of p to dst, and validates it as Unmask does. The payload
 // itself stays masked. The bytes are in the slice returned even if they are invalid.
 func (d *Decoder) AppendTo(dst []byte, p *Part) ([]byte, error) {
 	n := len(dst)
 	dst = p.appendUnmasked(dst)
-	if p.Opcode != OpcodeText {
+	if !p.isText() {
 		return dst, nil
 	}
 	return dst, d.checkText(p, dst[n:])

@@ -174,7 +174,7 @@ func (r *partsReceiver) join(p *Part) {
 	}
 	*into = append(*into, p.Payload...)
 	if p.End && p.Fin {
-		r.message(&r.d, Message{p.Opcode, *into})
+		r.message(&r.d, Message{Opcode: p.Opcode, Payload: *into})
 		*into = nil
 	}
 }

@@ -4,21 +4,21 @@ package codec
 // legal; the Decoder only calls them as early as it has the bytes.
 
 // sequence decides which frame may follow which (RFC 6455 section 5.4). It is the opcode of the
-// message that is in fragments, or zero between messages.
+// message that is in fragments, with rsv1Bit if that is compressed, or zero between messages.
 type sequence Opcode
 
 const betweenMessages sequence = 0
 
-// check judges the first byte of a frame in its place.
-func (s sequence) check(first byte) violation {
-	// An extension that was agreed would allow its bits here (RFC 6455 section 5.2); none is.
-	if first&rsvBits != 0 {
+// check judges the first byte of a frame in its place. With deflate, permessage-deflate was agreed: RSV1
+// marks the first frame of a compressed message and stands on no other (RFC 7692 section 6).
+func (s sequence) check(first byte, deflate bool) violation {
+	op := Opcode(first & opcodeBits)
+	if bits := first & rsvBits; bits != 0 && (bits != rsv1Bit || !deflate || op == OpcodeContinuation || op.IsControl()) {
 		return reservedBit
 	}
 	if v := checkOpcode(first); v != valid {
 		return v
 	}
-	op := Opcode(first & opcodeBits)
 	switch {
 	case op.IsControl():
 		return valid
@@ -36,7 +36,15 @@ func (s sequence) opcode(first byte) Opcode {
 	if op := Opcode(first & opcodeBits); op != OpcodeContinuation {
 		return op
 	}
-	return Opcode(s)
+	return Opcode(s & opcodeBits)
+}
+
+// compressed says whether the data frame with this first byte belongs to a compressed message.
+func (s sequence) compressed(first byte) bool {
+	if Opcode(first&opcodeBits) == OpcodeContinuation {
+		return s&rsv1Bit != 0
+	}
+	return first&rsv1Bit != 0
 }
 
 // after returns the sequence once the data frame with this first byte has ended.
@@ -44,7 +52,11 @@ func (s sequence) after(first byte) sequence {
 	if first&finBit != 0 {
 		return betweenMessages
 	}
-	return sequence(s.opcode(first))
+	next := sequence(s.opcode(first))
+	if s.compressed(first) {
+		next |= rsv1Bit
+	}
+	return next
 }
 
 // checkOpcode judges what a first byte says alone.

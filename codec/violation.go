@@ -29,7 +29,7 @@ var violations = [...]struct {
 	code   StatusCode
 	reason string
 }{
-	reservedBit:        {StatusProtocolError, "a reserved bit is set and no extension was agreed"},
+	reservedBit:        {StatusProtocolError, "a reserved bit is set that no extension uses there"},
 	reservedOpcode:     {StatusProtocolError, "the opcode is reserved"},
 	fragmentedControl:  {StatusProtocolError, "a control frame is fragmented"},
 	controlTooLong:     {StatusProtocolError, "a control frame has more than 125 payload bytes"},

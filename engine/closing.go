@@ -256,6 +256,7 @@ func (l *loop) forget(t poller.Token, s *session) {
 	if s.sending.inbox != 0 {
 		l.dropInbox(l.inboxes[s.sending.inbox])
 	}
+	l.dropWindows(t, &s.sending)
 	*s = session{}
 	l.detach(t)
 	l.mu.Unlock()

@@ -36,6 +36,8 @@ type Delivery struct {
 	Key string
 	// TTL is how long the message may wait, instead of Overflow.TTL if it is not 0.
 	TTL time.Duration
+	// Compress says whether the message is to be compressed, if that was agreed with the peer.
+	Compress Compress
 }
 
 // Send sends a text or binary message. It never blocks. payload is copied before Send returns. That a text
@@ -52,7 +54,7 @@ func (c Conn) SendText(text string) (Sent, error) {
 	if c.loop == nil {
 		return Sent{}, ErrClosed
 	}
-	return sendFrame(c.loop, c.token, message(codec.OpcodeText, Delivery{}), text)
+	return sendString(c.loop, c.token, message(codec.OpcodeText, Delivery{}), text)
 }
 
 // SendWith is Send for a message that may be dropped or replaced while it waits.

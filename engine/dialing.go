@@ -82,6 +82,11 @@ func (l *loop) readAnswer(t poller.Token, s *session, b []byte) (consumed int) {
 	if err == nil {
 		subprotocol, err = d.target.request.Check(a, &d.key)
 	}
+	if err == nil {
+		if p, agreed := d.target.request.Deflate(a); agreed {
+			l.agree(t, s, &p)
+		}
+	}
 	if err != nil {
 		l.driver.Close(t, err)
 		return len(b)

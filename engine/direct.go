@@ -15,6 +15,11 @@ const maxReadBytes = 256 << 10
 
 // sendBytes is sendFrame for a payload that may be long enough to be written at once.
 func sendBytes(l *loop, t poller.Token, o *outgoing, payload []byte) (Sent, error) {
+	if l.settings.deflate != nil && o.whole() {
+		if sent, err, done := sendCompressed(l, t, o, payload); done {
+			return sent, err
+		}
+	}
 	if len(payload) < l.settings.directBytes {
 		return sendFrame(l, t, o, payload)
 	}

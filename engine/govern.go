@@ -76,8 +76,15 @@ func (l *loop) callOthers() {
 
 // empty gives up the buffers that no connection holds.
 func (l *loop) empty() {
+	if l.inflated != nil {
+		l.buffers.Put(l.inflated)
+		l.inflated = nil
+	}
 	l.buffers.Empty()
 	l.mu.Lock()
+	for _, w := range l.windows {
+		w.out.Drop() // what we send next refers to nothing before
+	}
 	l.pool.Empty()
 	l.mu.Unlock()
 }
@@ -99,6 +106,11 @@ func (l *loop) findHolders() []holder {
 	for _, b := range l.inboxes {
 		if b != nil && b.conn.loop != nil {
 			all = append(all, holder{token: b.conn.token})
+		}
+	}
+	for _, w := range l.windows {
+		if w.token != 0 {
+			all = append(all, holder{token: w.token})
 		}
 	}
 	l.mu.Unlock()
@@ -127,7 +139,7 @@ func (l *loop) held(t poller.Token) int {
 	if i := s.sending.inbox; i != 0 {
 		n += l.inboxes[i].bytes
 	}
-	return n
+	return n + l.heldWindow(t, &s.sending)
 }
 
 // heldInput is what of it is a head or a message in pieces.

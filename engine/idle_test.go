@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"reflect"
@@ -10,6 +11,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/wsloop/wsloop/codec"
 	"github.com/wsloop/wsloop/poller"
 )
 
@@ -75,7 +77,10 @@ func TestSessionIsSmallAndWithoutPointers(t *testing.T) {
 	if size := unsafe.Sizeof(terms{}); size > 20 {
 		t.Errorf("its terms take %d bytes", size)
 	}
-	for _, slab := range []reflect.Type{reflect.TypeFor[session](), reflect.TypeFor[terms]()} {
+	if size := unsafe.Sizeof(agreement{}); size > 8 {
+		t.Errorf("its agreement takes %d bytes", size)
+	}
+	for _, slab := range []reflect.Type{reflect.TypeFor[session](), reflect.TypeFor[terms](), reflect.TypeFor[agreement]()} {
 		if at := pointerIn(slab); at != "" {
 			t.Errorf("%v%s is a pointer", slab, at)
 		}
@@ -119,6 +124,58 @@ func TestIdleConnectionsHoldOnlyTheirSessions(t *testing.T) {
 		t.Errorf("an idle connection takes %.1f bytes, want at most %.1f", perConn, limit)
 	}
 	runtime.KeepAlive(l)
+}
+
+// Agreeing to compression costs an idle connection nothing: without takeover not even when messages have been exchanged, and
+// with takeover, before the first message, what says so.
+func TestIdleConnectionsHoldNothingForDeflate(t *testing.T) {
+	conns := 50_000
+	if raceBuild {
+		conns = 5_000
+	}
+	const slack = 50_000 // bytes, of all connections together
+	text := story(1000)
+	message := []byte(compressedFrame(true, codec.OpcodeText, squeeze(t, text)))
+	weigh := func(d *Deflate, fields ...string) (opened, used float64) {
+		heapBytes() // so that what another test left does not go while this one runs
+		before := heapBytes()
+		driver := &idleDriver{}
+		l := newEngineLoop(t, &Server{MaxConnections: Unlimited, Deflate: d, Events: Events{Message: echo}}, driver)
+		request := []byte(head("/", fields...))
+		for range conns {
+			driver.open(l, bytes.Clone(request))
+		}
+		if n := l.server.Stats().Handshakes; n != uint64(conns) {
+			t.Fatalf("%d of %d connections are open", n, conns)
+		}
+		opened = float64(heapBytes()-before) / float64(conns)
+		if len(fields) > 0 && !d.ServerContextTakeover {
+			b := make([]byte, len(message))
+			written := driver.written
+			for slot := range driver.slots {
+				copy(b, message)
+				l.Data(poller.MakeToken(slot, 1), b)
+				l.Flush()
+			}
+			if n := (driver.written - written) / conns; n < 20 || n > len(text)/4 {
+				t.Fatalf("an echo of %d bytes takes %d", len(text), n)
+			}
+			used = float64(heapBytes()-before) / float64(conns)
+		}
+		runtime.KeepAlive(l)
+		return opened, used
+	}
+	plain, _ := weigh(nil)
+	unused, _ := weigh(&Deflate{})
+	agreed, used := weigh(&Deflate{}, offer)
+	taking, _ := weigh(&Deflate{ServerContextTakeover: true, ClientContextTakeover: true, MaxWindowBytes: 1 << 40}, offer)
+	most := plain + slack/float64(conns)
+	if unused > most || agreed > most || used > most {
+		t.Errorf("a connection takes %.1f bytes; %.1f where it could agree to compression, %.1f where it did, %.1f after a message each", plain, unused, agreed, used)
+	}
+	if most += float64(unsafe.Sizeof(agreement{})); taking > most || taking < plain+1 {
+		t.Errorf("with takeover a connection takes %.1f bytes, want at most %.1f", taking, most)
+	}
 }
 
 // openMany opens connections with every deadline and rate that there is.

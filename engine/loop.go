@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/wsloop/wsloop/codec"
+	"github.com/wsloop/wsloop/codec/deflate"
 	"github.com/wsloop/wsloop/handshake"
 	"github.com/wsloop/wsloop/poller"
 )
@@ -19,6 +20,8 @@ type loop struct {
 	events   []*Events // by session.events; all that sessions of this loop name
 	random   *rand.Rand
 
+	inflater  deflate.Inflater
+	inflated  []byte // the message that was inflated last
 	wheel     wheel
 	terms     poller.Slab[terms]
 	expiries  poller.Slab[uint32] // of connections that do not live for ever
@@ -38,6 +41,7 @@ type loop struct {
 	page         Page
 	header       handshake.Header
 	scratch      []byte
+	extension    []byte
 	freeRequests []*handshake.Request
 
 	flushing   outbox   // being written; changes places with outbox
@@ -66,6 +70,10 @@ type loop struct {
 	backlogs      []*backlog     // index 0 is not used
 	freeBacklogs  []uint32
 	spareBacklogs []*backlog
+	agreements    poller.Slab[agreement] // of connections with sendWindows
+	windows       []*windows             // index 0 is not used
+	freeWindows   []uint32
+	tries         uint32   // of compression where it has not paid lately
 	inboxes       []*inbox // index 0 is not used
 	freeInboxes   []uint32
 	lingering     map[poller.Token]*inbox // of connections that ended before their callbacks had run
@@ -81,8 +89,9 @@ func newLoop(s *Server, driver poller.Loop) *loop {
 		server: s, driver: driver, settings: s.settings, events: *s.events.Load(),
 		random: rand.New(rand.NewPCG(s.settings.seed, uint64(driver.Index()))),
 		rares:  make([]*rare, 1), backlogs: make([]*backlog, 1), inboxes: make([]*inbox, 1),
-		batch: make([]wire, 0, maxBatch),
+		batch: make([]wire, 0, maxBatch), windows: []*windows{{}},
 	}
+	l.inflater.Memory = (*assembly)(l)
 	l.buffers.Meter, l.pool.Meter = &s.budget.held, &s.budget.held
 	l.buffers.Keep, l.pool.Keep = s.settings.keepBytes, s.settings.keepBytes
 	l.outbox.meter, l.flushing.meter = &s.budget.held, &s.budget.held

@@ -91,6 +91,7 @@ func (l *loop) answer(t poller.Token, s *session, r *handshake.Request) {
 		return
 	}
 	w := &l.response
+	acceptance.Agreed = l.negotiate(t, s, acceptance.Extensions)
 	l.acceptance = acceptance
 	w.Reset(r, &l.acceptance)
 	defer w.Reset(nil, nil)
@@ -130,6 +131,11 @@ func (l *loop) begin(t poller.Token, s *session, role codec.Role) {
 		s.flags |= flagQueues
 	}
 	s.decoder = codec.NewDecoder(role)
+	l.mu.Lock()
+	if s.sending.flags&sendDeflates != 0 {
+		s.decoder.Deflate()
+	}
+	l.mu.Unlock()
 	l.startDeadlines(t, s)
 	if l.eventsOf(s).Open != nil {
 		l.tell(t, s, job{kind: jobOpen})

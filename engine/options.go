@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/wsloop/wsloop/codec"
+	"github.com/wsloop/wsloop/codec/deflate"
 	"github.com/wsloop/wsloop/handshake"
 	"github.com/wsloop/wsloop/poller"
 )
@@ -103,6 +104,7 @@ type options struct {
 	head             handshake.Limits
 	policy           handshake.Policy
 	maxBuffered      int
+	deflate          *deflation // nil unless messages are compressed
 	maxOutbox        int
 	directBytes      int
 	maxMemory        int64
@@ -154,6 +156,13 @@ func (s *Server) options() (*options, error) {
 	}
 	loops := int64(poller.LoopCount(s.Loops))
 	o.directBytes = directBytes
+	if s.Deflate != nil {
+		d, err := newDeflation(s.Deflate, int64(o.codec.MessageBytes), o.maxMemory)
+		if err != nil {
+			return nil, err
+		}
+		o.deflate, o.codec.CompressedBytes = d, deflate.MaxCompressed(o.codec.MessageBytes)
+	}
 	o.maxOutbox = int(min(maxOutboxBytes, o.maxMemory/8/loops))
 	o.keepBytes = int(min(maxKeepBytes, o.maxMemory/8/loops/poolsPerLoop))
 	if o.slowCallback == Never {

@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"sync"
 	"sync/atomic"
 
 	"github.com/wsloop/wsloop/codec"
+	"github.com/wsloop/wsloop/poller"
 )
 
 // A Prepared is a message encoded once, to be sent to many connections of one Server. However many of
@@ -15,6 +17,9 @@ type Prepared struct {
 	header  int    // bytes of frame before the payload
 	frame   []byte // as a server sends it
 	waiting atomic.Int32
+
+	compress sync.Once
+	smaller  *Prepared // the same compressed, for those who agreed to that; nil if it is not smaller
 }
 
 // Prepare encodes a text or binary message. payload is copied. The error is ErrOpcode.
@@ -34,6 +39,9 @@ func (c Conn) SendPrepared(p *Prepared, d Delivery) (Sent, error) {
 		return Sent{}, ErrClosed
 	}
 	l := c.loop
+	if l.settings.deflate != nil && p.server == l.server {
+		p.compress.Do(p.deflate)
+	}
 	o := message(p.op, d)
 	l.mu.Lock()
 	sent, err := l.placePrepared(c, o, p)
@@ -51,6 +59,10 @@ func (l *loop) placePrepared(c Conn, o *outgoing, p *Prepared) (Sent, error) {
 	if s.flags&sendMasks != 0 || p.server != l.server {
 		return placeFrame(l, c.token, o, p.frame[p.header:])
 	}
+	if small := l.smallerFor(c.token, s, o, p); small != nil {
+		p = small
+		defer l.forgetSent(c.token, s)
+	}
 	start, placed := l.outbox.find(p)
 	fresh := len(p.frame)
 	if placed {
@@ -64,6 +76,34 @@ func (l *loop) placePrepared(c Conn, o *outgoing, p *Prepared) (Sent, error) {
 	}
 	l.extend(c.token, s, start, start+len(p.frame))
 	return Sent{}, nil
+}
+
+// deflate compresses the message, without context: once for all who agreed to a window of 32 KiB.
+func (p *Prepared) deflate() {
+	d := p.server.settings.deflate
+	payload := p.frame[p.header:]
+	if d == nil || len(payload) < d.takeover {
+		return
+	}
+	out, ok := d.deflaters[15].Append(nil, payload, nil)
+	if !ok {
+		return
+	}
+	small := &Prepared{server: p.server, op: p.op, header: codec.HeaderLen(len(out))}
+	small.frame = codec.AppendFrame(nil, true, p.op, out)
+	codec.MarkCompressed(small.frame)
+	p.smaller = small
+}
+
+// smallerFor is the compressed message if the connection can read it. loop.mu is held.
+func (l *loop) smallerFor(t poller.Token, s *sending, o *outgoing, p *Prepared) *Prepared {
+	if p.smaller == nil || s.flags&sendDeflates == 0 || o.delivery.Compress == CompressNever {
+		return nil
+	}
+	if a := l.agreementOf(t, s); a != nil && a.outBits < 15 {
+		return nil
+	}
+	return p.smaller
 }
 
 // hold counts one more connection for which p waits. The first has its bytes counted.

@@ -24,9 +24,12 @@ type sending struct {
 type sendFlags uint8
 
 const (
-	sendSlow   sendFlags = 1 << iota // the driver's queue held bytes after a flush and still does
-	sendMasks                        // we are the client: frames are masked
-	sendDirect                       // a goroutine is writing a frame; all else waits in the backlog
+	sendSlow     sendFlags = 1 << iota // the driver's queue held bytes after a flush and still does
+	sendMasks                          // we are the client: frames are masked
+	sendDirect                         // a goroutine is writing a frame; all else waits in the backlog
+	sendDeflates                       // permessage-deflate was agreed
+	sendWindows                        // loop.agreementOf knows more about it
+	// what is above counts: see missUnit
 )
 
 type sendState uint8
@@ -45,10 +48,11 @@ const commitBytes = 64 << 10
 // outgoing is a data frame to be sent by a connection in state from, which leaves it in
 // state to.
 type outgoing struct {
-	op       codec.Opcode
-	fin      bool
-	from, to sendState
-	delivery Delivery
+	op         codec.Opcode
+	fin        bool
+	compressed bool // the payload is, and RSV1 is to be set
+	from, to   sendState
+	delivery   Delivery
 }
 
 // whole says whether it is a message, which can be dropped, and not a part of one.
@@ -76,16 +80,30 @@ func placeFrame[T []byte | string](l *loop, t poller.Token, o *outgoing, payload
 	if s == nil || s.state != o.from {
 		return Sent{}, whyNot(s)
 	}
-	n := codec.MaxHeaderLen + len(payload)
-	if s.backlog != 0 || s.flags&sendDirect != 0 || !l.fits(s, n, n) {
+	if !l.placesNow(s, len(payload)) {
 		return queueFrame(l, t, s, o, nil, payload)
 	}
+	commitFrame(l, t, s, o, payload)
+	return Sent{}, nil
+}
+
+// commitFrame puts a frame into the outbox, where it cannot be dropped any more. loop.mu is held.
+func commitFrame[T []byte | string](l *loop, t poller.Token, s *sending, o *outgoing, payload T) {
 	box := &l.outbox
 	start := len(box.bytes)
-	box.bytes = appendFrame(l, s, box.bytes, o.fin, o.op, payload)
+	box.bytes = appendData(l, s, box.bytes, o, payload)
 	l.extend(t, s, start, len(box.bytes))
 	s.state = o.to
-	return Sent{}, nil
+}
+
+// appendData is appendFrame for a data frame. loop.mu is held.
+func appendData[T []byte | string](l *loop, s *sending, dst []byte, o *outgoing, payload T) []byte {
+	start := len(dst)
+	dst = appendFrame(l, s, dst, o.fin, o.op, payload)
+	if o.compressed {
+		codec.MarkCompressed(dst[start:])
+	}
+	return dst
 }
 
 // fits says whether n bytes for a connection, fresh of which are not there yet, may go into the outbox. loop.mu is held.
@@ -137,7 +155,7 @@ func queueFrame[T []byte | string](l *loop, t poller.Token, s *sending, o *outgo
 		frame.bytes = p.frame
 		p.hold()
 	} else {
-		frame.bytes = appendFrame(l, s, l.pool.Get(n), o.fin, o.op, payload)
+		frame.bytes = appendData(l, s, l.pool.Get(n), o, payload)
 	}
 	if old != nil {
 		b.replace(old, frame, &l.pool)

@@ -73,6 +73,8 @@ type Server struct {
 	SlowCallback time.Duration
 	// Drain is how Shutdown closes connections.
 	Drain Drain
+	// Deflate, if not nil, agrees to permessage-deflate (RFC 7692) where a client offers it.
+	Deflate *Deflate
 
 	// Logger is told of panics; slog.Default if nil.
 	Logger *slog.Logger
@@ -90,6 +92,7 @@ type Server struct {
 	budget       budget
 	shuttingDown atomic.Bool
 	drainTicks   atomic.Uint32 // the window of the drain
+	windowBytes  atomic.Int64  // promised to connections that take context over
 	live         atomic.Int64  // connections, handshakes included
 	idle         chan struct{} // closed when shutting down and live has come to 0
 	idleOnce     sync.Once

@@ -142,7 +142,7 @@ func (l *loop) receive(t poller.Token, s *session, b []byte) (consumed int) {
 				l.failProtocol(t, s, err)
 				break
 			}
-			l.deliver(t, s, p.Opcode, p.Payload)
+			l.deliverMessage(t, s, p.Opcode, p.Compressed, p.Payload)
 		default:
 			l.assemble(t, s, &p)
 		}
@@ -170,7 +170,7 @@ func (l *loop) leave(t poller.Token, s *session, rest []byte, all int) (consumed
 
 // assemble takes a part of a frame or message.
 func (l *loop) assemble(t poller.Token, s *session, p *codec.Part) {
-	if l.eventsOf(s).Fragment != nil && !p.Opcode.IsControl() {
+	if l.eventsOf(s).Fragment != nil && !p.Opcode.IsControl() && !p.Compressed {
 		if err := s.decoder.Unmask(p); err != nil {
 			l.failProtocol(t, s, err)
 			return
@@ -189,8 +189,20 @@ func (l *loop) assemble(t poller.Token, s *session, p *codec.Part) {
 	case err != nil:
 		l.failProtocol(t, s, err)
 	case ok:
-		l.deliver(t, s, m.Opcode, m.Payload)
+		l.deliverMessage(t, s, m.Opcode, m.Compressed, m.Payload)
 		l.settle(s)
+	}
+}
+
+// deliverMessage is deliver for what may have to be inflated first.
+func (l *loop) deliverMessage(t poller.Token, s *session, op codec.Opcode, compressed bool, payload []byte) {
+	if !compressed {
+		l.deliver(t, s, op, payload)
+		return
+	}
+	if message, ok := l.inflate(t, s, op, payload); ok {
+		l.deliver(t, s, op, message)
+		l.restInflated()
 	}
 }
 

@@ -242,7 +242,7 @@ func (d *simDial) ended() {
 	c, r := d.far, d.far.run
 	clean := c.closed && c.closeSent && !c.finSent && !c.ill && c.path != "/wild" && !d.gaveUp && !r.swept &&
 		slices.Contains([]int{int(codec.StatusNormalClosure), int(codec.StatusGoingAway)}, c.code)
-	if waited := r.world.Now() - d.closeAt; clean && !d.hungUp && waited < r.server.CloseTimeout-tick {
+	if waited := r.world.Now() - d.closeAt; clean && !r.late() && !d.hungUp && waited < r.server.CloseTimeout-tick {
 		c.fault("the engine ended the TCP connection first, %v after the Close frames", waited)
 	}
 }

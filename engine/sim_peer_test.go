@@ -60,6 +60,7 @@ type simPeer struct {
 	script []action
 	peer   *sim.Peer
 	dial   *simDial // of a server; nil for a client
+	simDeflate
 
 	head      []byte // what the other side says before frames, until it is complete
 	upgraded  bool
@@ -90,6 +91,7 @@ type simPeer struct {
 // draw writes the peer's script.
 func (c *simPeer) draw() {
 	r := c.random
+	c.simDeflate.draw(r)
 	c.path = []string{"/echo", "/many", "/fragments", "/wild"}[r.IntN(4)]
 	for range 1 + r.IntN(8) {
 		a := action{kind: actionKind(r.IntN(int(actOpen) + 1)), wait: time.Duration(r.IntN(400)) * time.Millisecond}
@@ -146,7 +148,11 @@ func (c *simPeer) start() {
 	c.peer.OnData(c.data)
 	c.peer.OnEnd(func(err error) { c.end = err })
 	c.decoder = codec.NewDecoder(codec.RoleClient)
-	c.peer.Send([]byte(head(c.path + "?" + fmt.Sprint(c.id))))
+	var fields []string
+	if c.offer != "" {
+		fields = []string{c.offer}
+	}
+	c.peer.Send([]byte(head(c.path+"?"+fmt.Sprint(c.id), fields...)))
 	c.next(0)
 }
 
@@ -175,14 +181,16 @@ func (c *simPeer) do(a action) {
 	switch a.kind {
 	case actMessage:
 		payload := c.payload(a.n)
-		c.send(c.frame(true, codec.OpcodeBinary, string(payload)))
+		out, compressed := c.compress(payload)
+		c.send(mark(c.frame(true, codec.OpcodeBinary, string(out)), compressed))
 		c.expect(payload)
 	case actFragments:
 		payload := c.payload(a.n)
-		third := len(payload) / 3
-		c.send(c.frame(false, codec.OpcodeBinary, string(payload[:third])) + c.ping() +
-			c.frame(false, codec.OpcodeContinuation, string(payload[third:2*third])) +
-			c.frame(true, codec.OpcodeContinuation, string(payload[2*third:])))
+		out, compressed := c.compress(payload)
+		third := len(out) / 3
+		c.send(mark(c.frame(false, codec.OpcodeBinary, string(out[:third])), compressed) + c.ping() +
+			c.frame(false, codec.OpcodeContinuation, string(out[third:2*third])) +
+			c.frame(true, codec.OpcodeContinuation, string(out[2*third:])))
 		c.expect(payload)
 	case actPing:
 		c.send(c.ping())
@@ -252,8 +260,9 @@ func (c *simPeer) frame(fin bool, op codec.Opcode, payload string) string {
 
 func (c *simPeer) payload(n int) []byte {
 	p := make([]byte, n)
+	symbols := []uint32{1, 3, 200}[c.random.IntN(3)] // some messages become smaller
 	for i := range p {
-		p[i] = byte(c.random.Uint32())
+		p[i] = byte(c.random.Uint32N(symbols))
 	}
 	return p
 }
@@ -304,6 +313,7 @@ func (c *simPeer) data(b []byte) {
 			return
 		}
 		c.upgraded = true
+		c.answer(string(c.head[:i+4]), &c.decoder)
 		b = c.head[i+4:]
 	}
 	c.frames(b)
@@ -323,9 +333,14 @@ func (c *simPeer) frames(b []byte) {
 			c.fault("the engine violates the protocol: %v", err)
 			return
 		}
-		if ok {
-			c.message(m)
+		if !ok {
+			continue
 		}
+		if m.Payload, err = c.inflate(m); err != nil {
+			c.fault("the engine's message does not inflate: %v", err)
+			return
+		}
+		c.message(m)
 	}
 }
 

@@ -151,6 +151,7 @@ func (r *simRun) configure(draw *rand.Rand) {
 		Events:       r.events(r.peerOf),
 	}
 	r.server.Events.Upgrade = r.upgrade
+	r.server.Deflate = drawDeflate(draw)
 	direct := []int{16, 200, 2000, directBytes}[draw.IntN(4)]
 	r.server.tune = func(o *options) { o.directBytes = direct }
 	if draw.IntN(3) == 0 {
@@ -237,7 +238,7 @@ func (r *simRun) judgeEnd() {
 	}
 	held := r.server.Stats().Memory
 	for _, l := range r.server.loops {
-		held -= int64(l.outbox.metered + l.flushing.metered) // which loops keep
+		held -= int64(l.outbox.metered + l.flushing.metered + cap(l.inflated)) // which loops keep
 	}
 	if held != 0 {
 		r.complain("%d bytes are held when all have gone", held)
@@ -253,6 +254,10 @@ func (r *simRun) advance(d time.Duration) {
 		}
 	}
 }
+
+// late says that the clock may have jumped over a CloseTimeout, which begins with the engine's Close frame or the peer's FIN: what was on
+// its way then, as that Close frame or the last echo, came too late.
+func (r *simRun) late() bool { return r.faults.ClockJump > 0 && r.server.Stats().CloseTimeouts > 0 }
 
 func (r *simRun) complain(format string, args ...any) {
 	if r.trouble == "" {
@@ -278,6 +283,9 @@ func (r *simRun) judge() string {
 
 func (c *simPeer) judge() string {
 	good := c.path != "/wild" && !c.ill && !c.run.tight && !c.run.shut && c.upgraded
+	if c.script[len(c.script)-1].kind >= actGarbage && c.run.late() {
+		good = false
+	}
 	if c.dial != nil {
 		if problem := c.dial.judge(); problem != "" && c.problem == "" {
 			return problem

@@ -25,6 +25,8 @@ type DialOptions struct {
 	Header handshake.Header
 	// Addr, if set, is where to connect, whatever the URL's host: "host:port", or "unix:" and the path of a socket.
 	Addr string
+	// Deflate offers permessage-deflate, as Server.Deflate says, which must be set.
+	Deflate bool
 	// Local, if valid, is the source address. Port 0 leaves the port to the system.
 	Local netip.AddrPort
 	// Connected, if set, is called when a TCP connection is made, before the handshake: on the connection's loop, with
@@ -49,6 +51,7 @@ var (
 	errUserinfo = errors.New("URL has user information: use a field of DialOptions.Header")
 	errFragment = errors.New("URL has a fragment") // RFC 6455 section 3
 	errHost     = errors.New("URL has no host")
+	errDeflate  = errors.New("DialOptions.Deflate without Server.Deflate")
 )
 
 // Target reads a ws URL (RFC 6455 section 3) and looks up its host. The server must be serving. The error is
@@ -94,9 +97,14 @@ func (t *Target) resolve(ctx context.Context, rawURL string, o *DialOptions) err
 	if u.RawQuery != "" || u.ForceQuery {
 		path += "?" + u.RawQuery
 	}
-	t.request, err = handshake.Prepare(handshake.Opening{
-		Target: path, Host: u.Host, Origin: o.Origin, Subprotocols: o.Subprotocols, Header: o.Header,
-	})
+	opening := handshake.Opening{Target: path, Host: u.Host, Origin: o.Origin, Subprotocols: o.Subprotocols, Header: o.Header}
+	if o.Deflate {
+		if t.server.settings.deflate == nil {
+			return errDeflate
+		}
+		opening.Deflate = &t.server.settings.deflate.options
+	}
+	t.request, err = handshake.Prepare(opening)
 	if err != nil {
 		return err
 	}

@@ -13,10 +13,23 @@ func (p *Prepared) Check(a *Answer, key *Key) (subprotocol string, err error) {
 	if fault != nil {
 		return "", fault
 	}
-	if fault := p.checkExtensions(a); fault != nil {
+	if p.deflate != nil {
+		if _, _, err := p.deflate.CheckAnswer(a); err != nil {
+			return "", err
+		}
+	} else if fault := a.checkExtensions(); fault != nil {
 		return "", fault
 	}
 	return subprotocol, nil
+}
+
+// Deflate gives what an answer that Check accepted says about permessage-deflate, if that was agreed.
+func (p *Prepared) Deflate(a *Answer) (params DeflateParams, agreed bool) {
+	if p.deflate == nil {
+		return params, false
+	}
+	params, agreed, _ = p.deflate.CheckAnswer(a)
+	return params, agreed
 }
 
 // checkSwitch checks what does not depend on what was offered, in this order, so that an
@@ -70,7 +83,7 @@ func (p *Prepared) checkProtocol(a *Answer) (string, *AnswerError) {
 
 // checkExtensions refuses every extension, for none is offered. A field that names none is
 // taken: some servers send it.
-func (p *Prepared) checkExtensions(a *Answer) *AnswerError {
+func (a *Answer) checkExtensions() *AnswerError {
 	if a.next(extensionField, 0) < 0 {
 		return nil
 	}

@@ -20,6 +20,8 @@ type Opening struct {
 	Origin string
 	// Subprotocols are offered in this order, the preferred one first: distinct tokens.
 	Subprotocols []string
+	// Deflate, if not nil, offers permessage-deflate (RFC 7692).
+	Deflate *DeflateOptions
 	// Header holds further fields, such as Cookie or Authorization. Besides what
 	// [Header.Add] refuses, it must not have Host or Origin.
 	Header Header
@@ -31,6 +33,7 @@ type Prepared struct {
 	request      []byte // complete but for the key
 	keyAt        int    // where the key belongs
 	subprotocols []string
+	deflate      *DeflateOptions
 }
 
 // Prepare writes the request. Its error is a [*ConfigError] that names the part of the
@@ -40,6 +43,10 @@ func Prepare(o Opening) (*Prepared, error) {
 		return nil, err
 	}
 	p := &Prepared{subprotocols: slices.Clone(o.Subprotocols)}
+	if o.Deflate != nil {
+		options := *o.Deflate
+		p.deflate = &options
+	}
 	b := append([]byte("GET "), o.Target...)
 	b = append(b, " HTTP/1.1\r\n"...)
 	b = appendField(b, "Host", o.Host)
@@ -52,6 +59,9 @@ func Prepare(o Opening) (*Prepared, error) {
 	}
 	if len(o.Subprotocols) > 0 {
 		b = appendField(b, protocolField, strings.Join(o.Subprotocols, ", "))
+	}
+	if p.deflate != nil {
+		b = appendField(b, extensionField, string(p.deflate.AppendOffer(nil)))
 	}
 	b = append(b, o.Header.lines...)
 	p.request = append(b, "\r\n"...)
@@ -77,6 +87,11 @@ func (o *Opening) check() error {
 	}
 	if err := CheckSubprotocols(o.Subprotocols); err != nil {
 		return err
+	}
+	if o.Deflate != nil {
+		if err := o.Deflate.Check(); err != nil {
+			return err
+		}
 	}
 	for line := range bytes.Lines(o.Header.lines) {
 		name, _, _ := bytes.Cut(line, []byte(":"))

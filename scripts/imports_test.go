@@ -35,7 +35,7 @@ var allowed = []rule{
 	{"poller/internal/system", nil, "interfaces only"},
 	{"poller/sim", []string{module + "/poller", module + "/poller/internal/system"}, "a driver like any other: it knows nothing of what it carries"},
 	{"poller/pollertest", []string{module + "/poller"}, "runs over every driver, so it imports none"},
-	{"engine", []string{module + "/codec", module + "/handshake", module + "/poller"}, "joins the parts; what users import stays small"},
+	{"engine", []string{module + "/codec", module + "/codec/deflate", module + "/handshake", module + "/poller"}, "joins the parts; what users import stays small"},
 	{"wstest", []string{module + "/codec", module + "/engine", module + "/poller/sim"}, "a user of the public API like any other"},
 	{"cmd/wsloop", []string{
 		module + "/codec", module + "/handshake", module + "/engine",

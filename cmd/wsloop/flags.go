@@ -22,6 +22,7 @@ func parseServe(args []string, stderr io.Writer) (*serveConfig, error) {
 	addLimits(flags, &config.server)
 	addTimeouts(flags, &config.server)
 	addPolicies(flags, &config.server)
+	config.addDeflate(flags)
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return nil, err
@@ -36,6 +37,9 @@ func parseServe(args []string, stderr io.Writer) (*serveConfig, error) {
 	if !ok {
 		fmt.Fprintf(stderr, "wsloop serve: -mode %q is none of %s\n", config.mode, strings.Join(modeNames, ", "))
 		return nil, errUsage
+	}
+	if config.deflates {
+		config.server.Deflate = &config.deflate
 	}
 	config.server.Events = events(&config.server)
 	if wrong := config.checkProcs(); wrong != "" {
@@ -150,6 +154,16 @@ func addPolicies(flags *flag.FlagSet, s *engine.Server) {
 			s.OnRate, err = policy(name, engine.RateClose, engine.RatePause)
 			return err
 		})
+}
+
+// addDeflate are those of permessage-deflate.
+func (c *serveConfig) addDeflate(flags *flag.FlagSet) {
+	d := &c.deflate
+	flags.BoolVar(&c.deflates, "deflate", false, "agree to permessage-deflate")
+	flags.IntVar(&d.Level, "deflate-level", 0, "`level` of compression with it: 0, the fastest, to 9")
+	flags.IntVar(&d.Threshold, "deflate-threshold", 0, "shortest message that is compressed, in `bytes` (default 256, or 32 with takeover)")
+	flags.BoolVar(&d.ServerContextTakeover, "deflate-takeover", false, "let what is sent refer to earlier messages, for 2 KiB each connection")
+	flags.BoolVar(&d.ClientContextTakeover, "deflate-client-takeover", false, "let clients refer to earlier messages, for up to 32 KiB each connection")
 }
 
 // policy finds the one of a name among those from first to last.

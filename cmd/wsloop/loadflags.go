@@ -120,6 +120,7 @@ func (c *loadConfig) addMessages(flags *flag.FlagSet) {
 	flags.IntVar(&r.Size, "size", load.DefaultSize, "`bytes` of a message")
 	flags.StringVar(&c.payload, "payload", "", "send the bytes of this `file`")
 	flags.BoolVar(&r.Text, "text", false, "send text messages")
+	flags.BoolVar(&r.Deflate, "deflate", false, "offer permessage-deflate, with context takeover in both directions")
 	flags.IntVar(&r.Fragments, "fragments", 0, "`number` of frames of a message, the last of them empty (default one frame)")
 }
 

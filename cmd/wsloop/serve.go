@@ -18,10 +18,14 @@ import (
 type serveConfig struct {
 	server engine.Server
 	mode   string
-	unix   string
-	drain  time.Duration
-	procs  int           // processes to serve in; 0 for this one
-	stats  time.Duration // between two lines of statistics; 0 for none
+
+	deflates bool // deflate is to be used
+	deflate  engine.Deflate
+
+	unix  string
+	drain time.Duration
+	procs int           // processes to serve in; 0 for this one
+	stats time.Duration // between two lines of statistics; 0 for none
 }
 
 func serve(args []string, stdout, stderr io.Writer) error {

@@ -94,7 +94,7 @@ func TestLimit(t *testing.T) {
 			if less > 0 && (!errors.Is(err, ErrTooBig) || errorCode(err) != codec.StatusMessageTooBig || len(dst) > n-less) {
 				t.Errorf("%d bytes of %d: %d inflated, %v", n-less, n, len(dst), err)
 			}
-			if memory.most > 2*(n-less) {
+			if memory.most > n-less {
 				t.Errorf("%d bytes of %d: %d were reserved", n-less, n, memory.most)
 			}
 		}
@@ -115,7 +115,7 @@ func TestBomb(t *testing.T) {
 	if !errors.As(err, &e) || e.kind != ErrTooBig {
 		t.Fatal(err)
 	}
-	if len(dst) > limit || memory.most > 2*limit {
+	if len(dst) > limit || memory.most > limit {
 		t.Errorf("%d bytes inflated, %d reserved", len(dst), memory.most)
 	}
 	if most := limit/1000 + maxWindow/1000 + bufferBytes + 1000; e.Compressed > most || e.Inflated != len(dst) {
@@ -226,6 +226,10 @@ func TestNoMemory(t *testing.T) {
 	if _, err := f.Append(nil, src, false, nil, nil); err != codec.ErrNoMemory {
 		t.Error(err)
 	}
+	f.Memory = &lender{refuse: 1}
+	if _, err := f.Append(nil, src, false, nil, &Limits{MessageBytes: 1000}); err != codec.ErrNoMemory {
+		t.Error(err)
+	}
 	f.Memory = nil
 	for _, src := range [][]byte{src, append([]byte("\x01\x05\x00\xfa\xffHello"), src...)} {
 		w := NewWindow(maxWindow, &lender{refuse: 1})
@@ -243,9 +247,25 @@ func TestMaxCompressed(t *testing.T) {
 	}
 }
 
+// Memory that was lent is grown or given back, and what was in dst before the message stays.
+func TestGrowingKeepsWhatWasThere(t *testing.T) {
+	memory := &lender{}
+	f := Inflater{Memory: memory}
+	dst := append(memory.Grow(nil, 6), "before"...)
+	message := bytes.Repeat([]byte("message "), 20_000)
+	dst, err := f.Append(dst, compress(t, message, nil), true, nil, &Limits{MessageBytes: uint64(len(message))})
+	if err != nil || string(dst) != "before"+string(message) {
+		t.Fatalf("%.20q, %d bytes, %v", dst, len(dst), err)
+	}
+	if memory.live != cap(dst) || cap(dst) != len(dst) {
+		t.Errorf("%d bytes are lent for %d", memory.live, len(dst))
+	}
+}
+
 // lender counts what it lends.
 type lender struct {
 	most, lent, released int
+	live                 int // bytes that were not given back
 	refuse               int // the call of Grow that is refused, from 1
 }
 
@@ -256,10 +276,14 @@ func (l *lender) Grow(b []byte, need int) []byte {
 	l.most = max(l.most, need)
 	grown := make([]byte, len(b), need)
 	copy(grown, b)
+	l.live += need - cap(b)
 	return grown
 }
 
-func (l *lender) Release([]byte) { l.released++ }
+func (l *lender) Release(b []byte) {
+	l.released++
+	l.live -= cap(b)
+}
 
 // A block whose code of distances has no symbol, but refers to something, is read alike whatever was
 // inflated before it.

@@ -42,13 +42,31 @@ func (s *sink) Write(chunk []byte) (int, error) {
 			return 0, faultUTF8
 		}
 	}
-	if need > cap(s.dst) && s.memory != nil {
-		grown := s.memory.Grow(s.dst, need)
-		if grown == nil {
-			return 0, codec.ErrNoMemory
-		}
-		s.dst = grown
+	if need > cap(s.dst) && s.memory != nil && !s.grow(need) {
+		return 0, codec.ErrNoMemory
 	}
 	s.dst = append(s.dst, chunk...)
 	return len(chunk), nil
+}
+
+// grow makes room for need bytes. Memory may reserve twice as much. Where the message must not become so long, it is asked for what
+// the message may become, and not to grow what there is by its own measure.
+func (s *sink) grow(need int) bool {
+	if uint64(need-s.start) <= s.limits.bytes/2 {
+		grown := s.memory.Grow(s.dst, need)
+		if grown != nil {
+			s.dst = grown
+		}
+		return grown != nil
+	}
+	grown := s.memory.Grow(nil, s.start+int(s.limits.bytes))
+	if grown == nil {
+		return false
+	}
+	grown = append(grown, s.dst...)
+	if cap(s.dst) > 0 {
+		s.memory.Release(s.dst)
+	}
+	s.dst = grown
+	return true
 }

@@ -42,6 +42,7 @@ type Config struct {
 	Unix         string       `json:"unix,omitempty"`    // path of a socket to connect to instead of the host of the URLs
 	Sources      []netip.Addr `json:"sources,omitempty"` // local addresses, in turn
 	Subprotocols []string     `json:"subprotocols,omitempty"`
+	Deflate      bool         `json:"deflate,omitempty"` // offer permessage-deflate
 	Origin       string       `json:"origin,omitempty"`
 	Header       []Field      `json:"header,omitempty"`
 	Scenario     string       `json:"scenario"`

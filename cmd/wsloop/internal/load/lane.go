@@ -66,6 +66,10 @@ func newLane(ctx context.Context, w *Worker, number int) (*lane, error) {
 		Overflow:         engine.Overflow{Policy: engine.OverflowDropNewest},
 		Logger:           slog.New(slog.DiscardHandler),
 	}
+	if c.Deflate {
+		// Whether there is takeover is up to the server.
+		l.server.Deflate = &engine.Deflate{ServerContextTakeover: true, ClientContextTakeover: true, MaxWindowBytes: math.MaxInt64}
+	}
 	if err := l.server.Start(); err != nil {
 		return nil, err
 	}
@@ -85,7 +89,7 @@ func (l *lane) resolve(ctx context.Context) error {
 			return err
 		}
 	}
-	options := &engine.DialOptions{Subprotocols: c.Subprotocols, Origin: c.Origin, Header: header, Connected: l.connected}
+	options := &engine.DialOptions{Subprotocols: c.Subprotocols, Origin: c.Origin, Header: header, Connected: l.connected, Deflate: c.Deflate}
 	if c.Unix != "" {
 		options.Addr = "unix:" + c.Unix
 	}

@@ -144,6 +144,7 @@ func (c *Config) settings() report.Settings {
 	other("pending", true, strconv.Itoa(c.Pending))
 	other("warm-up", true, c.Warmup.String())
 	other("measured for", true, c.Duration.String())
+	other("deflate", c.Deflate, "offered")
 	other("subprotocols", len(c.Subprotocols) > 0, strings.Join(c.Subprotocols, " "))
 	return s
 }
