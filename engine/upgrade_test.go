@@ -126,7 +126,7 @@ func TestUpgradeRefusedByTheLoop(t *testing.T) {
 	if status, _, _ := c.response(); status != 418 {
 		t.Errorf("status %d", status)
 	}
-	c.expectGone()
+	c.Close()
 	poll(t, "no connection", func() bool { return s.Stats().Connections == 0 })
 	c = dial()
 	c.write(head("/"))
@@ -291,7 +291,10 @@ func TestHTTPShutdown(t *testing.T) {
 	await(t, began, "the handler")
 	stopped := make(chan error, 1)
 	go func() { stopped <- s.Shutdown(t.Context()) }()
-	idle.expectGone()
+	if status, _, _ := idle.response(); status != 503 {
+		t.Errorf("status %d", status)
+	}
+	idle.Close()
 	poll(t, "the request alone", func() bool { return s.Stats().Connections == 1 })
 	close(end)
 	if status, _, body := c.response(); status != 200 || body != "done\n" {
