@@ -8,11 +8,8 @@ import (
 	"github.com/wsloop/wsloop/poller"
 )
 
-// Dialing implements poller.Handler: a connection of ours is being made.
-func (l *loop) Dialing(t poller.Token, tag any) {
-	l.nameGoroutine()
-	d := tag.(*dialing)
-	l.events = *l.server.events.Load()
+// startDialing is told of a connection of ours that is being made.
+func (l *loop) startDialing(t poller.Token, d *dialing) {
 	l.sessions.Grow(t.Slot())
 	s := l.sessions.At(t.Slot())
 	s.phase = phaseConnecting
@@ -34,6 +31,9 @@ func (l *loop) Dialing(t poller.Token, tag any) {
 // Connected implements poller.Handler: the request can be sent.
 func (l *loop) Connected(t poller.Token) {
 	s := l.sessions.At(t.Slot())
+	if s.phase != phaseConnecting {
+		return // it came from net/http
+	}
 	d := l.rares[s.rare].dial
 	d.advance(DialHandshake, Conn{l, t})
 	if connected := d.target.connected; connected != nil {

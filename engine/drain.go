@@ -34,6 +34,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	if driver == nil {
 		return nil
 	}
+	if s.web != nil {
+		go s.web.shutdown(ctx)
+	}
 	progress := s.progress()
 	err := s.awaitDrain(ctx, progress)
 	progress()

@@ -11,7 +11,7 @@ import (
 // gathered. It says how many bytes of b belong to the head: what follows are frames.
 func (l *loop) readHead(t poller.Token, s *session, b []byte) (consumed int) {
 	r, head := &l.request, b
-	if s.rare != 0 {
+	if s.rare != 0 && l.rares[s.rare].head != nil {
 		x := l.rares[s.rare]
 		if !l.server.budget.ask(l.buffers.Lacks(x.head, len(x.head)+len(b))) {
 			l.failMemory(t, s)
@@ -24,11 +24,14 @@ func (l *loop) readHead(t poller.Token, s *session, b []byte) (consumed int) {
 	}
 	n, err := r.Parse(head, &l.settings.head)
 	switch {
+	case l.server.web != nil && (err != nil || n > 0 && !r.IsUpgrade()):
+		l.handOver(t, s, head)
+		consumed = len(b)
 	case err != nil:
 		l.refuse(t, s, r, err)
 		consumed = len(b)
 	case n == 0:
-		if s.rare == 0 {
+		if r == &l.request {
 			l.keepHead(t, s, b)
 		}
 		return len(b)
@@ -37,7 +40,9 @@ func (l *loop) readHead(t poller.Token, s *session, b []byte) (consumed int) {
 		consumed = len(b) - (len(head) - n)
 	}
 	if s.rare != 0 {
-		l.dropHead(l.rares[s.rare])
+		x := l.rares[s.rare]
+		x.adopted = nil
+		l.dropHead(x)
 		l.settle(s)
 	}
 	return consumed
@@ -95,6 +100,7 @@ func (l *loop) answer(t poller.Token, s *session, r *handshake.Request) {
 	l.acceptance = acceptance
 	w.Reset(r, &l.acceptance)
 	defer w.Reset(nil, nil)
+	l.addAdopted(s, w)
 	if upgrade := l.eventsOf(s).Upgrade; upgrade != nil {
 		upgrade(Conn{l, t}, r, w)
 	}

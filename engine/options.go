@@ -185,6 +185,9 @@ func (s *Server) options() (*options, error) {
 
 // check refuses what cannot be used.
 func (s *Server) check() error {
+	if s.HTTP != nil && s.Events.Plain != nil {
+		return &ConfigError{"HTTP", "and Events.Plain both answer what asks for no WebSocket"}
+	}
 	for _, f := range []struct {
 		name  string
 		value int64

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"net/http"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -20,6 +21,10 @@ type Server struct {
 	Addr string
 	// Events are the callbacks.
 	Events Events
+	// HTTP, if set, serves all requests that ask for no WebSocket, with an http.Server of its own, and sees them from their
+	// first byte; Events.Plain must not be set then. Opening handshakes that come later on a connection of HTTP come
+	// back to the loops.
+	HTTP http.Handler
 	// Subprotocols are those the server speaks, in order of preference.
 	Subprotocols []string
 	// Origins that browsers' pages may have, as patterns: see handshake.ParseOrigins. "*"
@@ -89,6 +94,7 @@ type Server struct {
 	loops        []*loop
 	workers      *workers // nil if callbacks run on the loops
 	sources      *sources // nil if they are not limited
+	web          *web     // nil without HTTP
 	budget       budget
 	shuttingDown atomic.Bool
 	drainTicks   atomic.Uint32 // the window of the drain
@@ -168,6 +174,10 @@ func (s *Server) Start(listeners ...net.Listener) error {
 // run serves until the driver was stopped, and the last callback has returned.
 func (s *Server) run(driver poller.Driver) error {
 	defer close(s.done) // also for a driver that panics
+	if s.web != nil {
+		go s.web.server.Serve(s.web)
+		defer s.web.close()
+	}
 	unwatch := s.watch(s.settings.slowCallback)
 	err := driver.Serve(s.addLoop)
 	unwatch()
@@ -240,6 +250,9 @@ func (s *Server) configure(settings *options) {
 	s.events.Store(&[]*Events{&s.Events})
 	s.budget.most = settings.maxMemory
 	s.sources = newSources(s.PerAddress, s.PerPrefix)
+	if s.HTTP != nil {
+		s.web = newWeb(s)
+	}
 	if s.Workers > 0 {
 		s.workers = newWorkers(s.Workers)
 	}

@@ -77,6 +77,7 @@ type rare struct {
 	request   *handshake.Request // of a head in pieces
 	head      []byte             // what has come of it, or of the answer to ours
 	dial      *dialing           // of a connection of ours that is not open
+	adopted   *adoption          // of one from net/http whose handshake is not answered
 	closure   Closure
 	stall     stall  // if flagStalled
 	pong      []byte // payload of the latest ping that could not be answered yet
@@ -333,7 +334,7 @@ func (l *loop) settle(s *session) {
 		return
 	}
 	x.assembler.Release()
-	if x.head == nil && x.dial == nil && s.flags&flagStalled == 0 && !x.owesPong && !x.rest && x.closure == (Closure{}) {
+	if x.head == nil && x.dial == nil && x.adopted == nil && s.flags&flagStalled == 0 && !x.owesPong && !x.rest && x.closure == (Closure{}) {
 		l.dropRare(s)
 	}
 }
@@ -346,7 +347,7 @@ func (l *loop) dropRare(s *session) {
 	x := l.rares[s.rare]
 	x.assembler.Release()
 	l.dropHead(x)
-	x.token, x.dial, x.closure = 0, nil, Closure{}
+	x.token, x.dial, x.adopted, x.closure = 0, nil, nil, Closure{}
 	x.owesPong, x.pong, x.rest = false, nil, false
 	l.freeRares = append(l.freeRares, s.rare)
 	s.rare = 0

@@ -73,6 +73,12 @@ func (w *Response) Reset(r *Request, a *Acceptance) {
 // AddHeader adds a field to the answer, whichever it will be. See [Header.Add].
 func (w *Response) AddHeader(name, value string) error { return w.header.Add(name, value) }
 
+// AddFields adds all fields of h to the answer.
+func (w *Response) AddFields(h *Header) {
+	w.header.lines = append(w.header.lines, h.lines...)
+	w.header.hasContentType = w.header.hasContentType || h.hasContentType
+}
+
 // Subprotocol is the one that the answer will name, or "".
 func (w *Response) Subprotocol() string {
 	if w.acceptance == nil {

@@ -83,20 +83,11 @@ func (l *loop) isSelf(fd int, to netip.AddrPort) bool {
 	return to.Addr().IsUnspecified() || local.Addr() == to.Addr().WithZone("")
 }
 
-// startDialed gives a descriptor that connects a slot, and tells the handler in any
-// case: what cannot be watched ends like what cannot be connected.
+// startDialed gives a descriptor that connects a slot.
 func (l *loop) startDialed(a arrival) {
 	t, c := l.occupy(a.fd)
 	c.flags = connConnecting
-	c.interest = interestRead | interestWrite
-	errno := l.mechanism.add(a.fd, t, c.interest)
-	if errno != 0 {
-		c.interest = 0
-	}
-	l.handler.Dialing(t, a.tag)
-	if errno != 0 {
-		l.Close(t, errno)
-	}
+	l.startTold(t, c, a.tag, interestRead|interestWrite)
 }
 
 // connecting is told that something happened to a connection that is being made. It is

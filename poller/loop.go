@@ -26,12 +26,13 @@ type death struct {
 	err   error
 }
 
-// arrival is a descriptor on its way to its loop: accepted by another one, or dialed by any
+// arrival is a descriptor on its way to its loop: accepted by another one, or dialed or adopted by any
 // goroutine.
 type arrival struct {
-	fd     int
-	dialed bool
-	tag    any
+	fd              int
+	dialed, adopted bool
+	tag             any
+	input           []byte // of one that is adopted
 }
 
 // loop is one event loop of the native driver. Only its goroutine touches it,
@@ -253,9 +254,12 @@ func (l *loop) takeHanded() {
 	l.handed = nil
 	l.mu.Unlock()
 	for _, a := range handed {
-		if a.dialed {
+		switch {
+		case a.dialed:
 			l.startDialed(a)
-		} else {
+		case a.adopted:
+			l.startAdopted(a)
+		default:
 			l.open(a.fd)
 		}
 	}
@@ -268,7 +272,7 @@ func (l *loop) takeHanded() {
 func (l *loop) shut() {
 	l.closeListeners()
 	for _, a := range l.refuse() {
-		if a.dialed {
+		if a.dialed || a.adopted {
 			l.startDialed(a) // the handler is owed its end
 		} else {
 			l.discard(a)

@@ -176,6 +176,36 @@ type Dial struct {
 	Tag any
 }
 
+// An Adopter is a Driver that can take over connections which others made, such as a net/http server.
+type Adopter interface {
+	Driver
+	// Adopt takes a connection over. It never waits; any goroutine may call it, before Serve and after StopAccepting,
+	// too. After an error the connection is the caller's, as before; after nil it must not be used any more. What is heard
+	// of it is what is heard of one that Dialer.Dial opened: Dialing with a.Tag, Connected, then
+	// Data with a.Input before anything else, and Closed last. a is only read, and not kept, but a.Input is.
+	Adopt(a *Adoption) error
+}
+
+// An Adoption is a connection that Adopter.Adopt is to take over.
+type Adoption struct {
+	// Conn is a TCP or Unix connection of package net on which nobody reads or writes.
+	Conn net.Conn
+	// Input is what was read of it and is to be handled yet.
+	Input []byte
+	// Tag comes back with Handler.Dialing.
+	Tag any
+}
+
+// A Detacher is a Loop that can give connections up.
+type Detacher interface {
+	Loop
+	// Detach gives the connection up to its caller, on the loop's goroutine. Closed(t, ErrDetached) follows before the turn
+	// ends. Inside Data, what that was called with is the caller's to keep. It is an error, and the connection stays, while output
+	// or input that was not consumed waits (ErrBusy), once one side has ended (ErrClosed), or if the system has no
+	// descriptor left.
+	Detach(t Token) (net.Conn, error)
+}
+
 // Stats count what a driver did.
 type Stats struct {
 	Accepted     atomic.Uint64

@@ -91,6 +91,16 @@ func Run(t *testing.T, newDriver func(t testing.TB, loops int) poller.ListenerDr
 		{"DialAfterStopAccepting", testDialAfterStopAccepting},
 		{"DialWhileStopping", testDialWhileStopping},
 
+		{"Adopt", testAdopt},
+		{"AdoptWithInput", testAdoptWithInput},
+		{"AdoptPaused", testAdoptPaused},
+		{"AdoptClosedAtOnce", testAdoptClosedAtOnce},
+		{"AdoptStopped", testAdoptStopped},
+		{"AdoptWhileStopping", testAdoptWhileStopping},
+		{"Detach", testDetach},
+		{"DetachBusy", testDetachBusy},
+		{"DetachAndAdopt", testDetachAndAdopt},
+
 		{"FloodersShareTurns", testFloodersShareTurns},
 		{"BalanceOverLoops", testBalanceOverLoops},
 	} {

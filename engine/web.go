@@ -1,0 +1,174 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"net/http"
+	"sync"
+	"syscall"
+
+	"github.com/wsloop/wsloop/poller"
+)
+
+// web serves what is no opening handshake: an http.Server whose listener is fed by the loops.
+type web struct {
+	owner  *Server
+	server http.Server
+	conns  chan net.Conn
+	once   sync.Once
+	closed chan struct{}
+}
+
+// maxWaitingRequests is how many connections may wait for net/http to begin with them.
+const maxWaitingRequests = 1024
+
+func newWeb(s *Server) *web {
+	v := &web{owner: s, conns: make(chan net.Conn, maxWaitingRequests), closed: make(chan struct{})}
+	v.server = http.Server{
+		Handler:           http.HandlerFunc(v.serve),
+		ReadHeaderTimeout: orDefault(s.HandshakeTimeout, DefaultHandshakeTimeout),
+	}
+	return v
+}
+
+// serve gives opening handshakes that came over a connection of HTTP back to the loops.
+func (v *web) serve(w http.ResponseWriter, r *http.Request) {
+	if isHandshake(r.Header) {
+		_ = v.owner.Upgrade(w, r, nil) // which has answered
+		return
+	}
+	v.owner.HTTP.ServeHTTP(w, r)
+}
+
+// isHandshake says whether a request asks for a WebSocket.
+func isHandshake(h http.Header) bool {
+	for _, value := range h.Values("Upgrade") {
+		if hasToken(value, "websocket") {
+			return true
+		}
+	}
+	return false
+}
+
+// hasToken looks for a token, however it is spelled, in a list.
+func hasToken(list, token string) bool {
+	for one := range bytes.SplitSeq([]byte(list), []byte(",")) {
+		if bytes.EqualFold(bytes.TrimSpace(one), []byte(token)) {
+			return true
+		}
+	}
+	return false
+}
+
+// Accept implements net.Listener.
+func (v *web) Accept() (net.Conn, error) {
+	select {
+	case c := <-v.conns:
+		return c, nil
+	case <-v.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close implements net.Listener.
+func (v *web) Close() error {
+	v.once.Do(func() { close(v.closed) })
+	return nil
+}
+
+// Addr implements net.Listener. There is no one address.
+func (v *web) Addr() net.Addr { return &net.TCPAddr{} }
+
+// take has net/http serve a connection of which input was read. It never waits; what finds no room is closed.
+func (v *web) take(conn net.Conn, input []byte) {
+	c := &webConn{Conn: conn, input: input, owner: v.owner}
+	v.owner.live.Add(1)
+	select {
+	case <-v.closed:
+	default:
+		select {
+		case v.conns <- c:
+			select {
+			case <-v.closed:
+				v.drop() // for nobody else might
+			default:
+			}
+			return
+		default:
+		}
+	}
+	c.Close()
+}
+
+// shutdown lets requests end, and close cuts them off.
+func (v *web) shutdown(ctx context.Context) {
+	_ = v.server.Shutdown(ctx) // Server.Shutdown has its own eye on ctx
+	v.drop()
+}
+
+func (v *web) close() {
+	v.Close()
+	_ = v.server.Close() // nothing to be done about it
+	v.drop()
+}
+
+// drop closes what net/http will not take any more.
+func (v *web) drop() {
+	for {
+		select {
+		case c := <-v.conns:
+			c.Close()
+		default:
+			return
+		}
+	}
+}
+
+// A webConn is a connection that a loop gave to net/http. It counts as one of the server's until it is closed.
+type webConn struct {
+	net.Conn
+	owner *Server
+	input []byte // read before
+	once  sync.Once
+}
+
+// Read implements net.Conn.
+func (c *webConn) Read(b []byte) (int, error) {
+	if len(c.input) > 0 {
+		n := copy(b, c.input)
+		if c.input = c.input[n:]; len(c.input) == 0 {
+			c.input = nil
+		}
+		return n, nil
+	}
+	return c.Conn.Read(b)
+}
+
+// Close implements net.Conn.
+func (c *webConn) Close() error {
+	err := c.Conn.Close()
+	c.once.Do(c.owner.connectionGone)
+	return err
+}
+
+// SyscallConn gives Adopter.Adopt the descriptor.
+func (c *webConn) SyscallConn() (syscall.RawConn, error) {
+	return c.Conn.(syscall.Conn).SyscallConn()
+}
+
+// handOver gives a connection to net/http, with all that was read of it.
+func (l *loop) handOver(t poller.Token, s *session, head []byte) {
+	var conn net.Conn
+	err := poller.ErrUnsupported
+	if d, ok := l.driver.(poller.Detacher); ok {
+		conn, err = d.Detach(t)
+	}
+	if err != nil {
+		l.refuseBusy(t, s, 503, "503 Service Unavailable: the connection cannot be served as HTTP.\n")
+		return
+	}
+	l.server.counters.plain.Add(1)
+	s.phase = phaseDiscarding
+	l.server.web.take(conn, bytes.Clone(head))
+}
