@@ -23,7 +23,8 @@ type Driver struct {
 	mu       sync.Mutex // guards what follows
 	layers   []*layer   // by the index of the loop
 	stopping bool
-	saying   int // layers that have not said goodbye to their connections yet
+	over     bool // the inner driver serves no more
+	saying   int  // layers that have not said goodbye to their connections yet
 }
 
 var (
@@ -93,6 +94,7 @@ func (d *Driver) Serve(newHandler func(poller.Loop) poller.Handler) error {
 	d.running.Wait()
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.over = true
 	for _, l := range d.layers {
 		if l != nil {
 			l.buffers.Empty()
@@ -113,7 +115,8 @@ func (d *Driver) add(l *layer) {
 // StopAccepting implements poller.Driver.
 func (d *Driver) StopAccepting() { d.inner.StopAccepting() }
 
-// Stop implements poller.Driver. Each loop sends close_notify on its connections before they are closed.
+// Stop implements poller.Driver. Each loop sends close_notify on its connections before they are closed, and listeners are closed when
+// all loops did, so that a callback that does not return delays it.
 func (d *Driver) Stop() {
 	d.mu.Lock()
 	if d.stopping {
@@ -128,8 +131,9 @@ func (d *Driver) Stop() {
 		}
 	}
 	d.saying = len(layers)
+	alone := d.over || len(layers) == 0
 	d.mu.Unlock()
-	if len(layers) == 0 {
+	if alone {
 		d.inner.Stop()
 	}
 	for _, l := range layers {

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -83,11 +84,13 @@ func (h *handshake) perform() (err error) {
 	return h.tls.HandshakeContext(h.context)
 }
 
-// takeTurn waits until fewer than Options.Handshakes compute.
+// takeTurn waits until fewer than Options.Handshakes compute. Who gets the turn of another runs next on that one's processor, for which a loop may be
+// waiting: it steps back behind the loop, so that no loop waits for more than one stretch of computing.
 func (h *handshake) takeTurn() bool {
 	select {
 	case h.conn.layer.driver.turns <- struct{}{}:
 		h.turn = true
+		runtime.Gosched()
 		return true
 	case <-h.context.Done():
 		return false

@@ -61,6 +61,9 @@ func TestFailureClasses(t *testing.T) {
 		if h.Conn.RemoteAddr().(*net.TCPAddr).Port == 0 || h.Conn.LocalAddr() == nil {
 			t.Error("a callback cannot see where the client is")
 		}
+		if h.Conn.SetDeadline(time.Now()) != nil || h.Conn.SetReadDeadline(time.Now()) != nil {
+			t.Error("a callback cannot set deadlines")
+		}
 		return nil, nil
 	}
 	strange := other.client()
@@ -122,6 +125,9 @@ func TestFailureClasses(t *testing.T) {
 					t.Logf("%v: %d, %v", class, n, err)
 				}
 				t.Errorf("the failure is not of class %v", test.want)
+			}
+			if r.driver.Stats().LastBroken() != nil || test.want.String() == "" {
+				t.Error("a handshake counts as a connection")
 			}
 			if len(r.opened) != 0 {
 				t.Error("Open came")
