@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/wsloop/wsloop/poller"
 )
@@ -195,4 +196,40 @@ func (l *layer) Closed(t poller.Token, err error) {
 	if c.flags&connTold != 0 {
 		l.upper.Closed(t, err)
 	}
+}
+
+// Flush implements poller.Handler.
+func (l *layer) Flush() {
+	l.takePosted()
+	for _, c := range l.due {
+		c.flags &^= connListed
+		l.presentAgain(c)
+	}
+	clear(l.due)
+	if l.stopping.Load() && !l.goodbye {
+		l.sayGoodbye()
+	}
+	l.upper.Flush()
+	l.due, l.again = l.again, l.due[:0]
+	if len(l.due) > 0 {
+		l.inner.Wake()
+	}
+}
+
+// Tick implements poller.Handler.
+func (l *layer) Tick(now time.Duration) {
+	l.expire(now)
+	l.buffers.Trim()
+	l.upper.Tick(now)
+}
+
+// sayGoodbye closes the connections with close_notify, for Driver.Stop.
+func (l *layer) sayGoodbye() {
+	l.goodbye = true
+	for i := range l.slots.Len() {
+		if c := l.slots.At(uint32(i)).conn.Load(); c != nil {
+			l.Close(c.token, poller.ErrStopped)
+		}
+	}
+	l.driver.saidGoodbye()
 }

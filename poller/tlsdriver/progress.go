@@ -4,77 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
-	"time"
-
-	"github.com/wsloop/wsloop/poller"
 )
-
-// evictScan is how many of the oldest handshakes are looked at for one that waits.
-const evictScan = 256
-
-// expect begins to wait for a handshake.
-func (l *layer) expect(c *conn) {
-	h := newHandshake(c)
-	c.handshake = h
-	h.began = l.inner.Now()
-	h.linked = true
-	if h.prev = l.newest; h.prev != nil {
-		h.prev.next = h
-	} else {
-		l.oldest = h
-	}
-	l.newest = h
-	if l.driver.stats.Pending.Add(1) > int64(l.driver.options.MaxHandshakes) {
-		l.evict(h)
-	}
-}
-
-// unlink forgets a handshake that is over.
-func (l *layer) unlink(h *handshake) {
-	if !h.linked {
-		return
-	}
-	h.linked = false
-	if h.prev != nil {
-		h.prev.next = h.next
-	} else {
-		l.oldest = h.next
-	}
-	if h.next != nil {
-		h.next.prev = h.prev
-	} else {
-		l.newest = h.prev
-	}
-	h.prev, h.next = nil, nil
-	l.driver.stats.Pending.Add(-1)
-}
-
-// evict makes room for a new handshake, or ends it.
-func (l *layer) evict(newest *handshake) {
-	victim := l.oldest
-	for range evictScan {
-		if victim == newest || victim.waiting.Load() {
-			break
-		}
-		victim = victim.next
-	}
-	if !victim.waiting.Load() {
-		victim = newest
-	}
-	l.driver.stats.Evicted.Add(1)
-	l.abandon(victim.conn, ErrEvicted)
-}
-
-// expire ends the handshakes that took too long.
-func (l *layer) expire(now time.Duration) {
-	for l.oldest != nil && now-l.oldest.began >= l.driver.options.HandshakeTimeout {
-		c := l.oldest.conn
-		if c.phase == phaseHandshake {
-			l.driver.stats.TimedOut.Add(1)
-		}
-		l.abandon(c, ErrHandshakeTimeout)
-	}
-}
 
 // abandon closes a connection that is not open.
 func (l *layer) abandon(c *conn, err error) {
@@ -271,40 +201,4 @@ func (l *layer) succeeded(c *conn) {
 		return
 	}
 	l.presentAgain(c)
-}
-
-// Flush implements poller.Handler.
-func (l *layer) Flush() {
-	l.takePosted()
-	for _, c := range l.due {
-		c.flags &^= connListed
-		l.presentAgain(c)
-	}
-	clear(l.due)
-	if l.stopping.Load() && !l.goodbye {
-		l.sayGoodbye()
-	}
-	l.upper.Flush()
-	l.due, l.again = l.again, l.due[:0]
-	if len(l.due) > 0 {
-		l.inner.Wake()
-	}
-}
-
-// Tick implements poller.Handler.
-func (l *layer) Tick(now time.Duration) {
-	l.expire(now)
-	l.buffers.Trim()
-	l.upper.Tick(now)
-}
-
-// sayGoodbye closes the connections with close_notify, for Driver.Stop.
-func (l *layer) sayGoodbye() {
-	l.goodbye = true
-	for i := range l.slots.Len() {
-		if c := l.slots.At(uint32(i)).conn.Load(); c != nil {
-			l.Close(c.token, poller.ErrStopped)
-		}
-	}
-	l.driver.saidGoodbye()
 }
