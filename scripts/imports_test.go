@@ -34,6 +34,7 @@ var allowed = []rule{
 	{"poller", []string{"golang.org/x/sys/unix", module + "/poller/internal/system"}, "sockets know nothing of WebSocket"},
 	{"poller/internal/system", nil, "interfaces only"},
 	{"poller/sim", []string{module + "/poller", module + "/poller/internal/system"}, "a driver like any other: it knows nothing of what it carries"},
+	{"poller/tlsdriver", []string{module + "/poller"}, "a driver over any driver: it knows nothing of what it carries, and TLS is the standard library's"},
 	{"poller/pollertest", []string{module + "/poller"}, "runs over every driver, so it imports none"},
 	{"engine", []string{module + "/codec", module + "/codec/deflate", module + "/handshake", module + "/poller"}, "joins the parts; what users import stays small"},
 	{"wstest", []string{module + "/codec", module + "/engine", module + "/poller/sim"}, "a user of the public API like any other"},

@@ -1,0 +1,5 @@
+//go:build !race
+
+package tlsdriver_test
+
+const raceEnabled = false
