@@ -131,15 +131,6 @@ func (p *ProxyHeader) Paths() (source, destination []byte) {
 	if p.head == nil || p.kind != ProxyUnix {
 		return nil, nil
 	}
-	block := p.head[proxyFixedBytes:p.tlvs]
-	return unixPath(block[:unixPathBytes:unixPathBytes]), unixPath(block[unixPathBytes:])
-}
-
-// unixPath takes off the NULs that fill the field.
-func unixPath(field []byte) []byte {
-	path := bytes.TrimRight(field, "\x00")
-	if path == nil {
-		return field[:0:0]
-	}
-	return path
+	block := p.head[proxyFixedBytes:p.tlvs:p.tlvs] // the NULs that fill a path are no part of it
+	return bytes.TrimRight(block[:unixPathBytes:unixPathBytes], "\x00"), bytes.TrimRight(block[unixPathBytes:], "\x00")
 }
