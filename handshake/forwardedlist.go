@@ -32,14 +32,14 @@ func cutLastQuoted(list []byte) (element, rest []byte) {
 
 // lastComma finds the last comma outside quoted strings, or gives -1. It reads from the
 // end on purpose: what a proxy appended is found whole, even where a client left a quote
-// open before it. A quote within a quoted string has an odd number of backslashes before
-// it; the one that opens the string has none, for it follows an equals sign.
+// open before it. A quote within a quoted string follows a backslash; the one that opens
+// the string does not, for it follows an equals sign.
 func lastComma(list []byte) int {
 	quoted := false
 	for i := len(list) - 1; i >= 0; i-- {
 		switch list[i] {
 		case '"':
-			if !quoted || !escaped(list[:i]) {
+			if !quoted || i == 0 || list[i-1] != '\\' {
 				quoted = !quoted
 			}
 		case ',':
@@ -49,15 +49,6 @@ func lastComma(list []byte) int {
 		}
 	}
 	return -1
-}
-
-// escaped reports whether the byte after b is escaped.
-func escaped(b []byte) bool {
-	n := len(b)
-	for n > 0 && b[n-1] == '\\' {
-		n--
-	}
-	return (len(b)-n)%2 == 1
 }
 
 // parseForwarded reads the address in one forwarded-element (RFC 7239 section 4): pairs

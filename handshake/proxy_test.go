@@ -185,6 +185,20 @@ func proxyBytes(t testing.TB, expr string) []byte {
 	return b
 }
 
+// The longest header that there is, for who wants it (W80).
+func TestProxyLongestW80(t *testing.T) {
+	whole := proxyBytes(t, `0d0a0d0a000d0a515549540a 21 11 ffff 0a000001 0a000002 0001 0002 ee fff0 00*65520 "GET"`)
+	var p ProxyHeader
+	for _, end := range []int{0, 15, 16, 28, 31, 65550} {
+		if n, err := p.Parse(whole[:end], 1<<20); n != 0 || err != nil {
+			t.Fatalf("%d bytes: %d, %v", end, n, err)
+		}
+	}
+	if n, err := p.Parse(whole, 1<<20); n != 65551 || err != nil || p.Source().Port() != 1 {
+		t.Errorf("%d, %v, %v", n, err, p.Source())
+	}
+}
+
 // A header on a port that was not told to expect one is a malformed request (W80).
 func TestProxyHeaderIsNoRequestW80(t *testing.T) {
 	for _, c := range codectest.Load(t, "testdata/proxy") {

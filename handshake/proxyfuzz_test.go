@@ -19,9 +19,14 @@ import (
 // what is read is what a slow reader of the specification reads.
 func FuzzProxy(f *testing.F) {
 	for _, c := range codectest.Load(f, "testdata/proxy") {
-		f.Add(c.In, []byte{7, 1, 30})
+		if len(c.In) < 1000 {
+			f.Add(c.In, []byte{7, 1, 30})
+		}
 	}
 	f.Fuzz(func(t *testing.T, in, cuts []byte) {
+		if len(in) > 1000 {
+			return // every byte costs a copy of those before it
+		}
 		var whole, cut ProxyHeader
 		n, err := whole.Parse(in, 0)
 		m, cutErr := 0, error(nil)

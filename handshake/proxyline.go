@@ -85,7 +85,7 @@ func (p *ProxyHeader) finishLine(line []byte) *ProxyError {
 		from, fields, _ := bytes.Cut(fields, []byte(" "))
 		to, fields, _ := bytes.Cut(fields, []byte(" "))
 		fromPort, toPort, whole := bytes.Cut(fields, []byte(" "))
-		if !whole || bytes.IndexByte(toPort, ' ') >= 0 {
+		if !whole {
 			return errProxyFields
 		}
 		parse := parseIPv4

@@ -40,15 +40,9 @@ func (p *pattern) compare(q *pattern) (r relation, meet bool) {
 		}
 		r |= step
 	}
-	switch {
-	case len(p.segments) == len(q.segments):
-		return r, true
-	case len(q.segments) > n && p.segments[n-1].kind == rest:
-		return r | widerP, true
-	case len(p.segments) > n && q.segments[n-1].kind == rest:
-		return r | widerQ, true
-	}
-	return 0, false
+	// What is left of the longer one is for the rest that ends the other, if one does.
+	same := len(p.segments) == len(q.segments)
+	return r, same || p.segments[n-1].kind == rest || q.segments[n-1].kind == rest
 }
 
 func compareSegments(p, q segment) (r relation, meet bool) {

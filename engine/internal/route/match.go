@@ -61,7 +61,7 @@ func (n *node) match(path []byte) int {
 // cutSegment takes the first segment off a path that begins with a slash.
 func cutSegment(path []byte) (segment, after []byte) {
 	if end := bytes.IndexByte(path[1:], '/'); end >= 0 {
-		return path[1 : 1+end : 1+end], path[1+end:]
+		return path[1 : 1+end], path[1+end:]
 	}
 	return path[1:], nil
 }
