@@ -16,7 +16,7 @@ type client struct {
 	t testing.TB
 }
 
-func dial(t testing.TB, addr net.Addr) *client {
+func dial(t testing.TB, s *server, addr net.Addr) *client {
 	t.Helper()
 	c, err := net.DialTimeout(addr.Network(), addr.String(), deadline)
 	if err != nil {
@@ -26,6 +26,9 @@ func dial(t testing.TB, addr net.Addr) *client {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
+	if s.transport.Client != nil {
+		c = s.transport.Client(t, s.driver, c)
+	}
 	return &client{c, t}
 }
 
@@ -79,10 +82,14 @@ func (c *client) closeWrite() {
 // reset closes with RST instead of FIN.
 func (c *client) reset() {
 	c.t.Helper()
-	if err := c.Conn.(*net.TCPConn).SetLinger(0); err != nil {
+	socket := c.Conn
+	if over, ok := socket.(interface{ NetConn() net.Conn }); ok {
+		socket = over.NetConn()
+	}
+	if err := socket.(*net.TCPConn).SetLinger(0); err != nil {
 		c.t.Fatal(err)
 	}
-	c.Close()
+	socket.Close()
 }
 
 func firstDifference(a, b []byte) int {

@@ -46,10 +46,17 @@ func accept(t testing.TB, ln net.Listener) *client {
 }
 
 // far listens for what the driver dials.
-func far(t testing.TB) net.Listener {
+func far(t testing.TB, m maker) net.Listener {
 	t.Helper()
-	ln := listen(t, "tcp4", "127.0.0.1:0")
+	ln := m.farEnd(listen(t, "tcp4", "127.0.0.1:0"))
 	t.Cleanup(func() { ln.Close() })
+	return ln
+}
+
+func (m maker) farEnd(ln net.Listener) net.Listener {
+	if m.transport.Listener != nil {
+		return m.transport.Listener(ln)
+	}
 	return ln
 }
 
@@ -100,7 +107,7 @@ func testDialConnects(t *testing.T, newDriver maker) {
 		}
 	}
 	s, d := serveDialer(t, newDriver, 2, b)
-	ln := far(t)
+	ln := far(t, newDriver)
 	for loop := range 2 {
 		mustDial(t, d, poller.Dial{Addr: addrOf(ln), Loop: loop, Tag: loop})
 		client := accept(t, ln)
@@ -148,7 +155,7 @@ func testDialRefused(t *testing.T, newDriver maker) {
 
 func testDialClosedWhileConnecting(t *testing.T, newDriver maker) {
 	s, d := serveDialer(t, newDriver, 1, behaviour{dialing: func(c *conn) { c.close(errTest) }})
-	ln := far(t)
+	ln := far(t, newDriver)
 	for range 10 {
 		mustDial(t, d, poller.Dial{Addr: addrOf(ln)})
 		e := s.nextClosed()
@@ -165,7 +172,7 @@ func testDialPausedWhileConnecting(t *testing.T, newDriver maker) {
 	b := echo()
 	b.dialing = func(c *conn) { c.pause() }
 	s, d := serveDialer(t, newDriver, 1, b)
-	ln := far(t)
+	ln := far(t, newDriver)
 	mustDial(t, d, poller.Dial{Addr: addrOf(ln)})
 	client := accept(t, ln)
 	client.send([]byte("early"))
@@ -181,7 +188,7 @@ func testDialPausedWhileConnecting(t *testing.T, newDriver maker) {
 func testDialBalance(t *testing.T, newDriver maker) {
 	const loops, dials = 3, 12
 	s, d := serveDialer(t, newDriver, loops, behaviour{})
-	ln := far(t)
+	ln := far(t, newDriver)
 	var have [loops]int
 	for range dials {
 		mustDial(t, d, poller.Dial{Addr: addrOf(ln), Loop: -1})
@@ -198,7 +205,7 @@ func testDialBalance(t *testing.T, newDriver maker) {
 func testDialManyAtOnce(t *testing.T, newDriver maker) {
 	const callers, dials, loops = 4, 50, 2
 	s, d := serveDialer(t, newDriver, loops, echo())
-	ln := far(t)
+	ln := far(t, newDriver)
 	var accepting sync.WaitGroup
 	accepting.Go(func() {
 		for range callers * dials {
@@ -245,8 +252,8 @@ func testDialManyAtOnce(t *testing.T, newDriver maker) {
 
 func testDialFromAddress(t *testing.T, newDriver maker) {
 	s, d := serveDialer(t, newDriver, 1, behaviour{})
-	ln := far(t)
-	taken := far(t)
+	ln := far(t, newDriver)
+	taken := far(t, newDriver)
 	if err := d.Dial(&poller.Dial{Addr: addrOf(ln), Local: addrOf(taken)}); !errors.Is(err, syscall.EADDRINUSE) {
 		t.Errorf("Dial from the port of a listener: %v, want EADDRINUSE", err)
 	}
@@ -278,7 +285,7 @@ func testDialUnix(t *testing.T, newDriver maker) {
 	if err := d.Dial(&poller.Dial{Path: path}); !errors.Is(err, syscall.ENOENT) {
 		t.Errorf("Dial without a listener: %v, want ENOENT", err)
 	}
-	ln := listen(t, "unix", path)
+	ln := newDriver.farEnd(listen(t, "unix", path))
 	defer ln.Close()
 	mustDial(t, d, poller.Dial{Path: path, Tag: "unix"})
 	client := accept(t, ln)
@@ -294,7 +301,7 @@ func testDialUnix(t *testing.T, newDriver maker) {
 // made or is closed.
 func testDialOnTheLoop(t *testing.T, newDriver maker) {
 	const chain = 10
-	ln := far(t)
+	ln := far(t, newDriver)
 	var d poller.Dialer
 	next := func(c *conn) {
 		if n := c.tag.(int); n < chain {
@@ -327,7 +334,7 @@ func testDialOnTheLoop(t *testing.T, newDriver maker) {
 func testDialAfterStopAccepting(t *testing.T, newDriver maker) {
 	s, d := serveDialer(t, newDriver, 1, echo())
 	s.driver.StopAccepting()
-	ln := far(t)
+	ln := far(t, newDriver)
 	mustDial(t, d, poller.Dial{Addr: addrOf(ln)})
 	client := accept(t, ln)
 	client.send([]byte("hello"))

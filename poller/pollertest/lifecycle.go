@@ -108,7 +108,12 @@ func testCloseInEveryCallback(t *testing.T, newDriver maker) {
 			return 0
 		}}, func(c *client) { c.send(make([]byte, 1000)) }},
 		{"EOF", behaviour{eof: end}, func(c *client) { c.closeWrite() }},
-		{"Drained", behaviour{open: func(c *conn) { _ = c.write(big) }, drained: end}, func(c *client) { c.expect(big) }},
+		{"Drained", behaviour{open: func(c *conn) {
+			_ = c.write(big)
+			if c.pending() == 0 { // a driver that writes in pieces has found a peer that reads as fast
+				end(c)
+			}
+		}, drained: end}, func(c *client) { c.expect(big) }},
 		{"Flush", behaviour{flush: endAll}, none},
 		{"Tick", behaviour{tick: func(h *handler, _ time.Duration) { endAll(h) }}, none},
 	} {

@@ -26,7 +26,7 @@ func testSeveralListeners(t *testing.T, newDriver maker) {
 	s := serveOn(t, newDriver, 2, echo(), listeners...)
 	for i, addr := range addrs {
 		for range 3 {
-			client := dial(t, addr)
+			client := s.dialTo(addr)
 			stream := pattern(uint64(i), 100_000)
 			go client.Write(stream)
 			client.expect(stream)
@@ -146,7 +146,7 @@ func testStopClosesAll(t *testing.T, newDriver maker) {
 }
 
 func testStopBeforeServe(t *testing.T, newDriver maker) {
-	d := newDriver(t, 2)
+	d := newDriver.make(t, 2)
 	ln := listen(t, "tcp4", "127.0.0.1:0")
 	addr := ln.Addr()
 	if err := d.AddListener(ln); err != nil {

@@ -49,7 +49,7 @@ func testQueueThenDrained(t *testing.T, newDriver maker) {
 			if err := c.write(more); err != nil {
 				t.Errorf("Write: %v", err)
 			}
-			if c.pending() != before+len(more) {
+			if grown := c.pending() - before; grown < len(more) || grown > len(more)+s.transport.Overhead {
 				t.Errorf("Pending went from %d to %d by %d bytes", before, c.pending(), len(more))
 			}
 			want = append(want, more...)
@@ -170,7 +170,10 @@ func testWriteLast(t *testing.T, newDriver maker) {
 		})
 		for _, input := range []int{1, 300 << 10} {
 			client, _ := s.open()
-			client.send(make([]byte, input))
+			// A transport that writes in pieces may find the connection closed before the last of them.
+			if _, err := client.Write(make([]byte, input)); err != nil && s.transport.Client == nil {
+				t.Fatalf("client write: %v", err)
+			}
 			client.expect(last)
 			client.Close()
 			s.nextClosed()

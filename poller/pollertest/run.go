@@ -1,18 +1,41 @@
 package pollertest
 
 import (
+	"net"
 	"testing"
 
 	"github.com/wsloop/wsloop/poller"
 )
 
+// A Transport is what the peers of the suite speak on their sockets. The zero value is the sockets themselves.
+type Transport struct {
+	// Client returns what the suite is to use of a socket that is connected to d, once d has called Open for
+	// it. It fails the test if that does not come.
+	Client func(t testing.TB, d poller.ListenerDriver, socket net.Conn) net.Conn
+	// Listener returns what the suite is to use of a listener to which the driver dials. Connections have to be made
+	// without Accept being called.
+	Listener func(sockets net.Listener) net.Listener
+	// Overhead is the number of bytes by which Loop.Pending may grow beyond those of one Write of 10,000 bytes.
+	Overhead int
+}
+
 // A maker makes a fresh driver with a number of loops.
-type maker func(t testing.TB, loops int) poller.ListenerDriver
+type maker struct {
+	make      func(t testing.TB, loops int) poller.ListenerDriver
+	transport Transport
+}
 
 // Run runs the suite. newDriver makes a driver that has not served yet; the suite
 // stops it. A driver whose TryWrite always returns 0, or that never asks for a Buffer, passes, with the tests
 // that need the former skipped.
 func Run(t *testing.T, newDriver func(t testing.TB, loops int) poller.ListenerDriver) {
+	RunOver(t, Transport{}, newDriver)
+}
+
+// RunOver is Run with peers that speak more than TCP. What a client connects but never
+// speaks on is an open connection to Run alone.
+func RunOver(t *testing.T, transport Transport, newDriver func(t testing.TB, loops int) poller.ListenerDriver) {
+	m := maker{newDriver, transport}
 	for _, test := range []struct {
 		name string
 		run  func(*testing.T, maker)
@@ -94,6 +117,6 @@ func Run(t *testing.T, newDriver func(t testing.TB, loops int) poller.ListenerDr
 		{"FloodersShareTurns", testFloodersShareTurns},
 		{"BalanceOverLoops", testBalanceOverLoops},
 	} {
-		t.Run(test.name, func(t *testing.T) { test.run(t, newDriver) })
+		t.Run(test.name, func(t *testing.T) { test.run(t, m) })
 	}
 }

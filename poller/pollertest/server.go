@@ -21,6 +21,7 @@ const eventsMax = 8192
 type server struct {
 	t         testing.TB
 	driver    poller.ListenerDriver
+	transport Transport
 	behaviour behaviour
 	handlers  []*handler
 	addr      net.Addr // of the first listener
@@ -47,7 +48,7 @@ func serve(t testing.TB, newDriver maker, n int, b behaviour) *server {
 func serveOn(t testing.TB, newDriver maker, n int, b behaviour, listeners ...net.Listener) *server {
 	t.Helper()
 	s := &server{
-		t: t, driver: newDriver(t, n), behaviour: b,
+		t: t, driver: newDriver.make(t, n), transport: newDriver.transport, behaviour: b,
 		opened: make(chan *conn, eventsMax), closed: make(chan ending, eventsMax), served: make(chan error, 1),
 	}
 	s.addr = listeners[0].Addr()
@@ -91,7 +92,13 @@ func (s *server) stop() {
 // dial connects a client.
 func (s *server) dial() *client {
 	s.t.Helper()
-	return dial(s.t, s.addr)
+	return s.dialTo(s.addr)
+}
+
+// dialTo does so at the address of any listener.
+func (s *server) dialTo(addr net.Addr) *client {
+	s.t.Helper()
+	return dial(s.t, s, addr)
 }
 
 // open connects a client and returns both ends. No other client may connect
