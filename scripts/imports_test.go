@@ -34,6 +34,7 @@ var allowed = []rule{
 	{"poller", []string{"golang.org/x/sys/unix", module + "/poller/internal/system"}, "sockets know nothing of WebSocket"},
 	{"poller/internal/system", nil, "interfaces only"},
 	{"poller/sim", []string{module + "/poller", module + "/poller/internal/system"}, "a driver like any other: it knows nothing of what it carries"},
+	{"poller/proxydriver", []string{module + "/handshake", module + "/poller"}, "a driver over any driver: it reads the header that package handshake knows, and nothing of what follows"},
 	{"poller/pollertest", []string{module + "/poller"}, "runs over every driver, so it imports none"},
 	{"engine", []string{module + "/codec", module + "/handshake", module + "/poller"}, "joins the parts; what users import stays small"},
 	{"engine/internal/route", nil, "a leaf: patterns and paths; no net/http"},
