@@ -191,21 +191,32 @@ func TestHeaderCutOff(t *testing.T) {
 	}
 }
 
-// A connection that is reset before it is accepted has no address.
+// A connection that is reset before it is accepted has no address. That is not one that is trusted, so no header is expected; where only
+// trusted ones may connect, it is closed.
 func TestResetBeforeAccept(t *testing.T) {
-	run(t, sim.Options{Seed: 3}, required(t), func(w *world) {
-		for range 200 {
-			p := w.dial()
-			for range w.Random().IntN(4) {
-				w.Step()
-			}
-			p.Reset()
-			w.Settle()
-		}
-		if n := w.driver.Stats().Gone.Load(); len(w.sessions) != 0 || n == 0 {
-			t.Errorf("%d connections were told of, %d gone", len(w.sessions), n)
-		}
-	})
+	for _, mode := range []handshake.ProxyMode{handshake.ProxyFromTrusted, handshake.ProxyRequired} {
+		t.Run(mode.String(), func(t *testing.T) {
+			run(t, sim.Options{Seed: 3}, proxydriver.Options{Policy: policy(t, mode, proxies)}, func(w *world) {
+				for range 200 {
+					p := w.dial()
+					for range w.Random().IntN(4) {
+						w.Step()
+					}
+					p.Reset()
+					w.Settle()
+				}
+				for _, s := range w.sessions {
+					if s.addr.IsValid() || s.relayed {
+						t.Errorf("opened for %v, relayed %v", s.addr, s.relayed)
+					}
+				}
+				gone, opened := w.driver.Stats().Gone.Load(), len(w.sessions)
+				if gone == 0 || (opened > 0) != (mode == handshake.ProxyFromTrusted) || w.driver.Stats().NotAdmitted.Load() != 0 {
+					t.Errorf("%d gone, %d opened", gone, opened)
+				}
+			})
+		})
+	}
 }
 
 func TestStopWhileWaiting(t *testing.T) {
@@ -319,6 +330,11 @@ func TestHeldWhileWaiting(t *testing.T) {
 		w.Advance(time.Second)
 		if n := w.meter.Load(); n != 4096 {
 			t.Errorf("%d bytes for %d", n, len(head)-1)
+		}
+		w.opens = func(*recorder, *session) {
+			if n := w.meter.Load(); n > 4096 {
+				t.Errorf("%d bytes in Open: more than the header was taken in", n)
+			}
 		}
 		p.Send(append(head[len(head)-1:], bytes.Repeat([]byte("x"), 10_000)...))
 		w.Settle()

@@ -35,7 +35,8 @@ func newLayer(d *Driver, inner poller.Loop) *layer {
 	return l
 }
 
-// Open implements poller.Handler. A connection whose peer has no address any more is gone; without one nothing can be decided.
+// Open implements poller.Handler. A connection whose peer is gone already has no address any more, and counts as one of
+// a Unix socket: no header is expected of it.
 func (l *layer) Open(t poller.Token) {
 	policy, stats := &l.driver.options.Policy, &l.driver.stats
 	if policy.Mode == handshake.ProxyOff {
@@ -44,14 +45,14 @@ func (l *layer) Open(t poller.Token) {
 	}
 	remote, err := l.Loop.RemoteAddr(t)
 	switch {
-	case err != nil:
-		l.refuse(t, &stats.Gone)
-	case !policy.Admits(remote.Addr()):
-		l.refuse(t, &stats.NotAdmitted)
 	case policy.Expects(remote.Addr()):
 		l.await(t)
-	default:
+	case policy.Admits(remote.Addr()):
 		l.upper.Open(t)
+	case err != nil:
+		l.refuse(t, &stats.Gone)
+	default:
+		l.refuse(t, &stats.NotAdmitted)
 	}
 }
 

@@ -36,3 +36,25 @@ func TestAddressOfASlotThatChanges(t *testing.T) {
 		t.Errorf("got %v, %v, want %v", got, ok, b)
 	}
 }
+
+// A burst leaves no places behind, and a few that wait do not give theirs up.
+func TestWaitsTrim(t *testing.T) {
+	var w waits
+	for i := range uint32(2 * spareWaits) {
+		w.add(poller.MakeToken(i, 1), 0)
+	}
+	for place := range uint32(2*spareWaits - 1) {
+		w.remove(place + 1)
+	}
+	if w.trim(); w.oldest() == nil || w.oldest().token.Slot() != 2*spareWaits-1 {
+		t.Fatal("the one that waits was given up")
+	}
+	w.remove(2 * spareWaits)
+	if w.trim(); cap(w.places) != 0 || w.oldest() != nil {
+		t.Errorf("%d places are left", cap(w.places))
+	}
+	w.remove(w.add(1, 0))
+	if w.trim(); cap(w.places) == 0 {
+		t.Error("the places of one connection are made anew each time")
+	}
+}
