@@ -35,8 +35,10 @@ var allowed = []rule{
 	{"poller/internal/system", nil, "interfaces only"},
 	{"poller/sim", []string{module + "/poller", module + "/poller/internal/system"}, "a driver like any other: it knows nothing of what it carries"},
 	{"poller/tlsdriver", []string{module + "/poller"}, "a driver over any driver: it knows nothing of what it carries, and TLS is the standard library's"},
+	{"poller/proxydriver", []string{module + "/handshake", module + "/poller"}, "a driver over any driver: it reads the header that package handshake knows, and nothing of what follows"},
 	{"poller/pollertest", []string{module + "/poller"}, "runs over every driver, so it imports none"},
 	{"engine", []string{module + "/codec", module + "/codec/deflate", module + "/handshake", module + "/poller"}, "joins the parts; what users import stays small"},
+	{"engine/internal/route", nil, "a leaf: patterns and paths; no net/http"},
 	{"wstest", []string{module + "/codec", module + "/engine", module + "/poller/sim"}, "a user of the public API like any other"},
 	{"cmd/wsloop", []string{
 		module + "/codec", module + "/handshake", module + "/engine",
@@ -46,6 +48,7 @@ var allowed = []rule{
 		module + "/cmd/wsloop/internal/hdr", module + "/cmd/wsloop/internal/report",
 		module + "/codec", module + "/engine", module + "/handshake",
 	}, "a user of the public API like any other"},
+	{"cmd/wsloop/internal/systemd", []string{"golang.org/x/sys/unix"}, "a leaf: the environment and sockets"},
 	{"cmd/wsloop/internal/hdr", nil, "a leaf: durations and counters"},
 	{"cmd/wsloop/internal/report", []string{module + "/cmd/wsloop/internal/hdr"}, "reads and writes figures; knows nothing of connections"},
 	{"scripts", nil, "tests only"},
