@@ -35,10 +35,13 @@ var allowed = []rule{
 	{"poller/internal/system", nil, "interfaces only"},
 	{"poller/sim", []string{module + "/poller", module + "/poller/internal/system"}, "a driver like any other: it knows nothing of what it carries"},
 	{"poller/pollertest", []string{module + "/poller"}, "runs over every driver, so it imports none"},
+	{"poller/gnetdriver", []string{
+		"github.com/panjf2000/gnet/v2", "golang.org/x/sys/unix", module + "/poller",
+	}, "a driver like any other, and the only package that knows gnet"},
 	{"engine", []string{module + "/codec", module + "/handshake", module + "/poller"}, "joins the parts; what users import stays small"},
 	{"wstest", []string{module + "/codec", module + "/engine", module + "/poller/sim"}, "a user of the public API like any other"},
 	{"cmd/wsloop", []string{
-		module + "/codec", module + "/handshake", module + "/engine",
+		module + "/codec", module + "/handshake", module + "/engine", module + "/poller/gnetdriver",
 		module + "/cmd/wsloop/internal/load", module + "/cmd/wsloop/internal/report",
 	}, "a user of the public API like any other"},
 	{"cmd/wsloop/internal/load", []string{

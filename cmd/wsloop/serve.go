@@ -18,6 +18,7 @@ import (
 type serveConfig struct {
 	server engine.Server
 	mode   string
+	driver string // one of driverNames
 	unix   string
 	drain  time.Duration
 	procs  int           // processes to serve in; 0 for this one
@@ -65,7 +66,7 @@ func announce(w io.Writer, c *serveConfig, addr net.Addr) {
 // serveUntil serves until a signal, and then drains; a second signal ends the drain.
 func serveUntil(signals <-chan os.Signal, config *serveConfig, listeners []net.Listener, stdout io.Writer) error {
 	served := make(chan error, 1)
-	go func() { served <- config.server.Serve(listeners...) }()
+	go func() { served <- config.run(listeners...) }()
 	ticks, stop := every(config.stats)
 	defer stop()
 	for {

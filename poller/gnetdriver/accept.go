@@ -45,7 +45,8 @@ func (d *Driver) place(nc net.Conn) {
 	l := d.leastLoaded()
 	l.count.Add(1)
 	c := newConn(l, nc)
-	if err := d.enroll(c, c.enrollable(nc)); err != nil || !c.opened.Load() {
+	_ = d.enroll(c, c.enrollable(nc)) // whether it was taken is known for certain
+	if !c.settled.Swap(true) {
 		d.stats.AcceptErrors.Add(1)
 		l.count.Add(-1)
 		nc.Close() // once more, if gnet did

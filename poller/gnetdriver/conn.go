@@ -13,13 +13,13 @@ import (
 // conn is a connection. Only its loop touches it, but for token and addr, which do not change once others can see it,
 // and what says otherwise.
 type conn struct {
-	loop   *loop
-	token  poller.Token // 0 until it is open
-	addr   netip.AddrPort
-	flags  connFlags
-	rest   []byte // input that the handler has not consumed
-	queue  queue  // output that the socket did not take
-	opened atomic.Bool
+	loop    *loop
+	token   poller.Token // 0 until it is open
+	addr    netip.AddrPort
+	flags   connFlags
+	rest    []byte      // input that the handler has not consumed
+	queue   queue       // output that the socket did not take
+	settled atomic.Bool // it is open, or gnet did not take it: who sets it decides
 
 	gnet    gnet.Conn // nil while gnet does not know it
 	leaving bool      // gnet is closing it, or told to
@@ -82,6 +82,11 @@ func (l *loop) lookup(t poller.Token) *conn {
 
 // opened gives a connection a slot, and tells the handler.
 func (l *loop) opened(c *conn, gc gnet.Conn) {
+	if c.settled.Swap(true) {
+		c.flags |= connDead
+		c.leaving = true
+		return
+	}
 	var n uint32
 	if last := len(l.freeSlots) - 1; last >= 0 {
 		n = l.freeSlots[last]
@@ -96,7 +101,6 @@ func (l *loop) opened(c *conn, gc gnet.Conn) {
 	c.token = poller.MakeToken(n, s.generation)
 	c.taken(gc)
 	s.conn.Store(c)
-	c.opened.Store(true)
 	l.handler.Open(c.token)
 }
 
