@@ -1,3 +1,5 @@
+//go:build !gnetgate
+
 package gnetdriver
 
 import (
@@ -95,4 +97,13 @@ func TestNoDescriptorsToServe(t *testing.T) {
 			t.Errorf("Serve: %v", err)
 		}
 	})
+}
+
+// fill writes to a peer that does not read until bytes wait, or the connection is closed. It runs on the loop.
+func (r *rig) fill(t poller.Token) (written int) {
+	block := make([]byte, 1<<20)
+	for r.loop.Pending(t) == 0 && r.loop.Write(t, block) == nil {
+		written += len(block)
+	}
+	return written
 }

@@ -20,11 +20,12 @@ type gate struct {
 	change sync.Cond
 	held   bool
 	closed bool
-	unseen int // bytes that Read returned and seen was not told of
+	unseen int // bytes that Read returned and seen was not told of, and one until the connection is open
 }
 
+// newGate makes a gate that tells of no end before opened was called.
 func newGate(nc net.Conn, ended func()) *gate {
-	g := &gate{Conn: nc, ended: ended}
+	g := &gate{Conn: nc, ended: ended, unseen: 1}
 	g.change.L = &g.mu
 	return g
 }
@@ -66,6 +67,9 @@ func (g *gate) seen(n int) {
 	g.unseen -= n
 	g.change.Broadcast()
 }
+
+// opened tells that the connection is open.
+func (g *gate) opened() { g.seen(1) }
 
 // hold has Read wait, or go on. A Read that has begun may still bring bytes.
 func (g *gate) hold(held bool) {

@@ -22,6 +22,7 @@ func newGatePair(t *testing.T) (g *gate, far *net.TCPConn, ended chan struct{}) 
 	}
 	ended = make(chan struct{})
 	g = newGate(near, func() { close(ended) })
+	g.opened()
 	t.Cleanup(func() { g.Close(); c.Close() })
 	return g, c.(*net.TCPConn), ended
 }
@@ -123,4 +124,21 @@ func TestGateClosedBeforeTheEndIsTold(t *testing.T) {
 		t.Error("the end was told")
 	default:
 	}
+}
+
+// TestGateEndsAfterOpen has the peer send FIN before the loop knows the connection.
+func TestGateEndsAfterOpen(t *testing.T) {
+	near, far := net.Pipe()
+	ended := make(chan struct{})
+	g := newGate(near, func() { close(ended) })
+	defer g.Close()
+	reading(g)
+	far.Close()
+	select {
+	case <-ended:
+		t.Error("the end came before the connection was open")
+	default:
+	}
+	g.opened()
+	receive(t, ended, "the end")
 }

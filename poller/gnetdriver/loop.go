@@ -30,12 +30,12 @@ type loop struct {
 	freeSlots []uint32
 	usedSlots uint32
 	buffers   poller.Buffers
-	buffer    []byte  // for reading by hand
-	again     []*conn // to be attended to on a later turn
-	againNow  []*conn
-	dead      []death
-	isShut    bool
-	done      chan struct{} // closed by shut
+	loopWire
+	again    []*conn // to be attended to on a later turn
+	againNow []*conn
+	dead     []death
+	isShut   bool
+	done     chan struct{} // closed by shut
 
 	count     atomic.Int64 // connections on this loop or on their way to it
 	woken     atomic.Bool  // a turn was asked for

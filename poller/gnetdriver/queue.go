@@ -39,17 +39,6 @@ func (q *queue) first() []byte {
 	return q.blocks[0][q.offset:]
 }
 
-// vec returns the first stretches in a slice that it may use.
-func (q *queue) vec(vec [][]byte) [][]byte {
-	for i, block := range q.blocks[:min(len(q.blocks), cap(vec))] {
-		if i == 0 {
-			block = q.first()
-		}
-		vec = append(vec, block)
-	}
-	return vec
-}
-
 // discard forgets the first n bytes.
 func (q *queue) discard(n int, pool *poller.Buffers) {
 	q.pending -= n

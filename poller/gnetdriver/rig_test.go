@@ -1,7 +1,6 @@
 package gnetdriver
 
 import (
-	"errors"
 	"net"
 	"sync"
 	"testing"
@@ -135,15 +134,6 @@ func (r *rig) await(what string, is func() bool) {
 	}
 }
 
-// fill writes to a peer that does not read until bytes wait, or the connection is closed. It runs on the loop.
-func (r *rig) fill(t poller.Token) (written int) {
-	block := make([]byte, 1<<20)
-	for r.loop.Pending(t) == 0 && r.loop.Write(t, block) == nil {
-		written += len(block)
-	}
-	return written
-}
-
 func receive[T any](t testing.TB, from <-chan T, what string) T {
 	t.Helper()
 	select {
@@ -154,5 +144,3 @@ func receive[T any](t testing.TB, from <-chan T, what string) T {
 		panic("unreachable")
 	}
 }
-
-var errRig = errors.New("closed by the test")

@@ -1,3 +1,5 @@
+//go:build !gnetgate
+
 package gnetdriver
 
 import (

@@ -84,7 +84,12 @@ func TestFrameVectors(t *testing.T) {
 			want, ends := j.answers(t)
 			sent := j.play(t, s, hello, ends)
 			_, sent, _ = bytes.Cut(sent, []byte("\r\n\r\n"))
-			if got := frames(sent); !slices.Equal(got, want) {
+			got := frames(sent)
+			if !pongsInTurn {
+				isPong := func(f string) bool { return strings.HasPrefix(f, "pong ") }
+				got, want = slices.DeleteFunc(got, isPong), slices.DeleteFunc(want, isPong)
+			}
+			if !slices.Equal(got, want) {
 				t.Errorf("%v cut %.40v: sent %.300q\nwant %.300q", j.Case, j.lengths, got, want)
 			}
 		})

@@ -1,8 +1,9 @@
-//go:build unix
+//go:build unix && !gnetgate
 
 package gnetdriver
 
 import (
+	"errors"
 	"net"
 	"os"
 	"sync/atomic"
@@ -13,6 +14,13 @@ import (
 
 	"github.com/wsloop/wsloop/poller"
 )
+
+var errNotTaken = errors.New("gnetdriver: gnet did not take the connection")
+
+// loopWire is what a loop needs for sockets.
+type loopWire struct {
+	buffer []byte // for reading by hand
+}
 
 // wire is the socket of a connection. The descriptor is gnet's while gnet knows the connection, and else a copy of the
 // driver's.
@@ -208,6 +216,17 @@ func hasRoom(fd uintptr) bool {
 	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
 	n, err := unix.Poll(fds, 0)
 	return n != 0 && err != unix.EINTR
+}
+
+// vec returns the first stretches in a slice that it may use.
+func (q *queue) vec(vec [][]byte) [][]byte {
+	for i, block := range q.blocks[:min(len(q.blocks), cap(vec))] {
+		if i == 0 {
+			block = q.first()
+		}
+		vec = append(vec, block)
+	}
+	return vec
 }
 
 // writable writes what waits.

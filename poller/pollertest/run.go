@@ -1,6 +1,7 @@
 package pollertest
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/wsloop/wsloop/poller"
@@ -9,10 +10,13 @@ import (
 // A maker makes a fresh driver with a number of loops.
 type maker func(t testing.TB, loops int) poller.ListenerDriver
 
-// Run runs the suite. newDriver makes a driver that has not served yet; the suite
+// A Limit is what a driver cannot do: the test of that name is skipped.
+type Limit struct{ Test, Reason string }
+
+// Run runs the suite, but for what the driver's limits exclude. newDriver makes a driver that has not served yet; the suite
 // stops it. A driver whose TryWrite always returns 0, or that never asks for a Buffer, passes, with the tests
 // that need the former skipped.
-func Run(t *testing.T, newDriver func(t testing.TB, loops int) poller.ListenerDriver) {
+func Run(t *testing.T, newDriver func(t testing.TB, loops int) poller.ListenerDriver, limits ...Limit) {
 	for _, test := range []struct {
 		name string
 		run  func(*testing.T, maker)
@@ -94,6 +98,11 @@ func Run(t *testing.T, newDriver func(t testing.TB, loops int) poller.ListenerDr
 		{"FloodersShareTurns", testFloodersShareTurns},
 		{"BalanceOverLoops", testBalanceOverLoops},
 	} {
-		t.Run(test.name, func(t *testing.T) { test.run(t, newDriver) })
+		t.Run(test.name, func(t *testing.T) {
+			if i := slices.IndexFunc(limits, func(l Limit) bool { return l.Test == test.name }); i >= 0 {
+				t.Skip(limits[i].Reason)
+			}
+			test.run(t, newDriver)
+		})
 	}
 }

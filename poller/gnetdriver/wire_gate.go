@@ -1,3 +1,5 @@
+//go:build windows || gnetgate
+
 package gnetdriver
 
 import (
@@ -11,6 +13,9 @@ import (
 // pieceBytes is how much a goroutine writes at a time: as little as a peer has to take to count as alive.
 const pieceBytes = 4 << 10
 
+// loopWire is what a loop needs for sockets: nothing.
+type loopWire struct{}
+
 // wire is the socket of a connection.
 type wire struct{ gate *gate }
 
@@ -22,7 +27,10 @@ func (c *conn) enrollable(nc net.Conn) net.Conn {
 }
 
 // taken is told that gnet knows the connection.
-func (c *conn) taken(gc gnet.Conn) { c.gnet = gc }
+func (c *conn) taken(gc gnet.Conn) {
+	c.gnet = gc
+	c.gate.opened()
+}
 
 // putBack is not called: gnet knows a connection to its end.
 func (*loop) putBack(*conn, gnet.Conn) {}
