@@ -148,3 +148,34 @@ func TestForeignListener(t *testing.T) {
 		t.Errorf("%d were accepted", n)
 	}
 }
+
+// TestNotTakenBack has gnet fail to take a connection again.
+func TestNotTakenBack(t *testing.T) {
+	r := newRig(t, listen(t)).serve()
+	_, token := r.open()
+	r.do(func() {
+		c := r.loop.lookup(token)
+		c.enrolling, c.attempt = true, 7
+		r.loop.enrolled(c, 6, errRig) // an attempt of the past
+		r.loop.enrolled(c, 7, nil)
+	})
+	if err := receive(t, r.closed, "Closed"); !errors.Is(err, errNotTaken) {
+		t.Errorf("Closed with %v", err)
+	}
+}
+
+// TestWritevToReset writes to a connection that the peer resets, before gnet can tell.
+func TestWritevToReset(t *testing.T) {
+	r := newRig(t, listen(t)).serve()
+	c, token := r.open()
+	r.do(func() {
+		_ = c.SetLinger(0)
+		c.Close()
+		for r.loop.lookup(token) != nil {
+			_ = r.loop.Writev(token, [][]byte{[]byte("a"), nil, []byte("b")})
+		}
+	})
+	if err := receive(t, r.closed, "Closed"); err == nil {
+		t.Error("Closed without an error")
+	}
+}
