@@ -16,7 +16,7 @@ type Options struct {
 	Keep      int
 }
 
-// Native is not available on this system.
+// Native is not available on this system. Package gnetdriver has a driver.
 type Native struct{ ListenerDriver }
 
 // NewNative returns ErrUnsupported.
@@ -27,9 +27,16 @@ var _ Dialer = (*Native)(nil)
 // Dial returns ErrUnsupported.
 func (*Native) Dial(*Dial) error { return ErrUnsupported }
 
-// Listen returns ErrUnsupported.
-func Listen(context.Context, string, string, int) ([]net.Listener, error) {
-	return nil, ErrUnsupported
+// Listen opens a listener. It returns ErrUnsupported for more than one: they cannot share a port here.
+func Listen(ctx context.Context, network, address string, n int) ([]net.Listener, error) {
+	if n > 1 {
+		return nil, ErrUnsupported
+	}
+	ln, err := new(net.ListenConfig).Listen(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return []net.Listener{ln}, nil
 }
 
 // Stats are the driver's counters, all of them zero.

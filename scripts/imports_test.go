@@ -37,11 +37,14 @@ var allowed = []rule{
 	{"poller/tlsdriver", []string{module + "/poller"}, "a driver over any driver: it knows nothing of what it carries, and TLS is the standard library's"},
 	{"poller/proxydriver", []string{module + "/handshake", module + "/poller"}, "a driver over any driver: it reads the header that package handshake knows, and nothing of what follows"},
 	{"poller/pollertest", []string{module + "/poller"}, "runs over every driver, so it imports none"},
+	{"poller/gnetdriver", []string{
+		"github.com/panjf2000/gnet/v2", "golang.org/x/sys/unix", module + "/poller",
+	}, "a driver like any other, and the only package that knows gnet"},
 	{"engine", []string{module + "/codec", module + "/codec/deflate", module + "/handshake", module + "/poller"}, "joins the parts; what users import stays small"},
 	{"engine/internal/route", nil, "a leaf: patterns and paths; no net/http"},
 	{"wstest", []string{module + "/codec", module + "/engine", module + "/poller/sim"}, "a user of the public API like any other"},
 	{"cmd/wsloop", []string{
-		module + "/codec", module + "/handshake", module + "/engine",
+		module + "/codec", module + "/handshake", module + "/engine", module + "/poller/gnetdriver",
 		module + "/cmd/wsloop/internal/load", module + "/cmd/wsloop/internal/report",
 	}, "a user of the public API like any other"},
 	{"cmd/wsloop/internal/load", []string{

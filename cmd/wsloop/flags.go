@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -36,6 +37,10 @@ func parseServe(args []string, stderr io.Writer) (*serveConfig, error) {
 	events, ok := modes[config.mode]
 	if !ok {
 		fmt.Fprintf(stderr, "wsloop serve: -mode %q is none of %s\n", config.mode, strings.Join(modeNames, ", "))
+		return nil, errUsage
+	}
+	if !slices.Contains(driverNames, config.driver) {
+		fmt.Fprintf(stderr, "wsloop serve: -driver %q is none of %s\n", config.driver, strings.Join(driverNames, ", "))
 		return nil, errUsage
 	}
 	if config.deflates {
@@ -74,6 +79,7 @@ func (c *serveConfig) addFlags(flags *flag.FlagSet) {
 	flags.StringVar(&s.Addr, "addr", "localhost:8080", "TCP `address` to listen on; port 0 takes a free one")
 	flags.StringVar(&c.unix, "unix", "", "listen on a Unix socket at this `path` instead")
 	flags.StringVar(&c.mode, "mode", "echo", "echo, broadcast or discard")
+	flags.StringVar(&c.driver, "driver", defaultDriver(), "native, or gnet: the event loops of that library")
 	flags.Func("origin", "origin `pattern` that pages may have, may be repeated; * allows all (default the server's own host)",
 		func(pattern string) error {
 			s.Origins = append(s.Origins, pattern)

@@ -110,7 +110,7 @@ func serveChild(args []string, stderr io.Writer) error {
 // serveHeld serves until hold ends, and reports meanwhile.
 func (c *serveConfig) serveHeld(ln net.Listener, reports io.Writer, hold io.Reader) error {
 	served, held := make(chan error, 1), make(chan struct{})
-	go func() { served <- c.server.Serve(ln) }()
+	go func() { served <- c.run(ln) }()
 	go func() {
 		_, _ = io.Copy(io.Discard, hold) // nothing comes but the end, and an error is one
 		close(held)

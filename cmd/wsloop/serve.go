@@ -18,6 +18,7 @@ import (
 type serveConfig struct {
 	server engine.Server
 	mode   string
+	driver string // one of driverNames
 
 	deflates bool // deflate is to be used
 	deflate  engine.Deflate
@@ -69,7 +70,7 @@ func announce(w io.Writer, c *serveConfig, addr net.Addr) {
 // serveUntil serves until a signal, and then drains; a second signal ends the drain.
 func serveUntil(signals <-chan os.Signal, config *serveConfig, listeners []net.Listener, stdout io.Writer) error {
 	served := make(chan error, 1)
-	go func() { served <- config.server.Serve(listeners...) }()
+	go func() { served <- config.run(listeners...) }()
 	ticks, stop := every(config.stats)
 	defer stop()
 	for {

@@ -34,6 +34,9 @@ func TestArgumentsW94(t *testing.T) {
 		{"serve -nonsense", 2, "", "-nonsense"},
 		{"serve extra", 2, "", `unexpected argument "extra"`},
 		{"serve -mode nonsense", 2, "", `-mode "nonsense" is none of echo, broadcast, discard`},
+		{"serve -driver nonsense", 2, "", `-driver "nonsense" is none of native, gnet`},
+		{"serve -driver gnet -loops 1000 -addr localhost:0", 1, "", "1000 loops, where gnet has at most 256"},
+		{"serve -driver gnet -addr localhost:0 -loops -1", 1, "", "Server.Loops: is negative"},
 		{"serve -drain soon", 2, "", "-drain"},
 		{"serve -loops many", 2, "", "-loops"},
 		{"serve -message-rate 1/x", 2, "", "is neither like 100 nor like 100/200"},
@@ -78,7 +81,7 @@ func TestPortInUseW92(t *testing.T) {
 func TestFlags(t *testing.T) {
 	c, err := parseServe(strings.Fields("-addr a:1 -mode discard -origin https://a -origin https://b -subprotocol x -subprotocol y "+
 		"-loops 3 -reuseport -max-message 4 -max-fragments 5 -max-head 6 -max-header-line 7 -max-headers 8 -max-buffered 9 "+
-		"-handshake-timeout 10s -close-timeout 11s -drain 12s -unix p -stats 13s"), io.Discard)
+		"-handshake-timeout 10s -close-timeout 11s -drain 12s -unix p -stats 13s -driver gnet"), io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +89,7 @@ func TestFlags(t *testing.T) {
 	got := []any{
 		s.Addr, c.mode, s.Origins, s.Subprotocols, s.Loops, s.ReusePort, s.MaxMessageBytes, s.MaxFragments, s.MaxHeadBytes,
 		s.MaxHeaderLine, s.MaxHeaders, s.MaxBufferedBytes, s.HandshakeTimeout, s.CloseTimeout, c.drain, c.unix,
-		c.stats,
+		c.stats, c.driver,
 	}
 	want := []any{
 		"a:1", "discard",
@@ -94,7 +97,7 @@ func TestFlags(t *testing.T) {
 		[]string{"x", "y"},
 		3, true, int64(4), 5, 6,
 		7, 8, 9, 10 * time.Second, 11 * time.Second, 12 * time.Second, "p",
-		13 * time.Second,
+		13 * time.Second, "gnet",
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
@@ -103,7 +106,7 @@ func TestFlags(t *testing.T) {
 	if _, err := parseServe([]string{"-h"}, io.Discard); !errors.Is(err, flag.ErrHelp) {
 		t.Errorf("-h: %v", err)
 	}
-	if c, err = parseServe(nil, io.Discard); err != nil || c.server.MaxMessageBytes != engine.DefaultMaxMessageBytes || c.mode != "echo" {
+	if c, err = parseServe(nil, io.Discard); err != nil || c.server.MaxMessageBytes != engine.DefaultMaxMessageBytes || c.mode != "echo" || c.driver != "native" {
 		t.Errorf("no flags: %+v, %v", c, err)
 	}
 	for args, loops := range map[string]int{"": 0, "-procs 2": 1, "-procs 2 -loops 3": 3} {

@@ -121,7 +121,7 @@ func testAdoptStopped(t *testing.T, newDriver maker) {
 	client.expect([]byte("still mine"))
 	ours, _ := net.Pipe()
 	defer ours.Close()
-	fresh := newDriver(t, 1)
+	fresh := newDriver.make(t, 1)
 	defer fresh.Stop()
 	if err := fresh.(poller.Adopter).Adopt(&poller.Adoption{Conn: ours}); !errors.Is(err, poller.ErrUnsupported) {
 		t.Errorf("Adopt of what has no descriptor: %v, want ErrUnsupported", err)

@@ -1,0 +1,5 @@
+//go:build !linux || gnetgate
+
+package gnetdriver_test
+
+const socketTells = false

@@ -1,0 +1,5 @@
+//go:build !gnetgate
+
+package gnetdriver_test
+
+const socketTells = true
