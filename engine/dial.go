@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -60,7 +61,7 @@ var (
 // programs with few connections: others use Server.Dial. It waits until the opening handshake is done or ctx is; the
 // error is a *DialError.
 func Dial(ctx context.Context, url string, events Events) (Conn, error) {
-	s := &Server{Loops: 1}
+	s := &Server{Loops: 1, ClientTLS: &tls.Config{}}
 	s.Events = events
 	s.Events.Close = func(c Conn, how Closure) {
 		defer s.Close()

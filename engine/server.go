@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"crypto/tls"
 	"log/slog"
 	"net"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/wsloop/wsloop/handshake"
 	"github.com/wsloop/wsloop/poller"
 )
 
@@ -37,6 +39,17 @@ type Server struct {
 	// rates of new connections. By default one loop accepts, and hands each
 	// connection to the loop that has the fewest.
 	ReusePort bool
+
+	// TLSConfig is that of connections served by ServeTLS and ListenAndServeTLS. Its GetCertificate may be that of
+	// tlsdriver.Certificates, which reads files again.
+	TLSConfig *tls.Config
+	// ClientTLS, if set, lets connections be dialed by wss URLs. The server's name is that of the URL unless it has one.
+	ClientTLS *tls.Config
+	// MaxTLSHandshakes is how many TLS handshakes may be in progress, 16384 unless set. Beyond it the oldest is given up.
+	MaxTLSHandshakes int
+	// Proxy says from whom a header of the PROXY protocol is expected ahead of everything else; by default from nobody. What it
+	// tells is the connection's RemoteAddr.
+	Proxy handshake.ProxyPolicy
 
 	// Limits. Zero means the default; the table is in options.go, and docs/operations.md says how to choose.
 	MaxMessageBytes  int64
@@ -86,6 +99,7 @@ type Server struct {
 
 	mu           sync.Mutex
 	driver       poller.Driver
+	stack        *stack        // of which driver is the top; nil with ServeDriver
 	began        chan struct{} // closed when there are loops
 	done         chan struct{} // closed when Serve returns
 	closed       bool          // Shutdown or Close was called
@@ -139,11 +153,9 @@ func (s *Server) Listen(network, address string) ([]net.Listener, error) {
 // until Shutdown or Close. It always returns an error, ErrServerClosed after
 // those.
 func (s *Server) Serve(listeners ...net.Listener) error {
-	driver, err := s.start(listeners)
+	driver, err := s.start(listeners, nil)
 	if err != nil {
-		for _, ln := range listeners {
-			ln.Close()
-		}
+		closeAll(listeners)
 		return err
 	}
 	return s.run(driver)
@@ -152,11 +164,9 @@ func (s *Server) Serve(listeners ...net.Listener) error {
 // Start is Serve in the background: it returns once connections can come, or be opened. Without listeners
 // the server only opens them. Shutdown or Close end it.
 func (s *Server) Start(listeners ...net.Listener) error {
-	driver, err := s.start(listeners)
+	driver, err := s.start(listeners, nil)
 	if err != nil {
-		for _, ln := range listeners {
-			ln.Close()
-		}
+		closeAll(listeners)
 		return err
 	}
 	go func() {
@@ -210,8 +220,8 @@ func (s *Server) isClosed() bool {
 	return s.closed
 }
 
-// start checks the configuration and makes the driver.
-func (s *Server) start(listeners []net.Listener) (poller.Driver, error) {
+// start checks the configuration and makes the driver, with TLS if config is not nil.
+func (s *Server) start(listeners []net.Listener, config *tls.Config) (poller.Driver, error) {
 	settings, err := s.options()
 	if err != nil {
 		return nil, err
@@ -222,15 +232,16 @@ func (s *Server) start(listeners []net.Listener) (poller.Driver, error) {
 		return nil, err
 	}
 	s.configure(settings)
-	driver, err := poller.NewNative(poller.Options{
+	s.stack, err = s.newStack(poller.Options{
 		Loops:     s.Loops,
 		ReusePort: s.ReusePort && len(listeners) >= poller.LoopCount(s.Loops),
 		Meter:     &s.budget.held,
 		Keep:      settings.keepBytes,
-	})
+	}, config)
 	if err != nil {
 		return nil, err
 	}
+	driver := s.stack.top
 	for _, ln := range listeners {
 		if err := driver.AddListener(ln); err != nil {
 			driver.Stop()

@@ -238,7 +238,7 @@ func TestServerCloseBeforeTheDriverRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	driver, err := s.start(listeners)
+	driver, err := s.start(listeners, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

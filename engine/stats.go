@@ -116,7 +116,11 @@ func (s *Server) Stats() Stats {
 	for _, l := range s.loops {
 		stats.LoopLag = max(stats.LoopLag, time.Duration(l.lag.Load()))
 	}
-	if d, ok := s.driver.(interface{ Stats() *poller.Stats }); ok {
+	driver := s.driver
+	if s.stack != nil {
+		driver = s.stack.sockets
+	}
+	if d, ok := driver.(interface{ Stats() *poller.Stats }); ok {
 		stats.AcceptErrors = d.Stats().AcceptErrors.Load()
 	}
 	return stats

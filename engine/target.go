@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/netip"
@@ -41,6 +42,7 @@ type Target struct {
 	frugal  *handshake.Prepared // the same without context takeover, if that is offered; nil if no compression is
 	addrs   []netip.AddrPort    // tried in turn
 	path    string              // of a Unix socket, instead
+	tls     *tls.Config         // nil for ws
 	local   netip.AddrPort
 	events  uint8 // index in Server.events
 
@@ -48,7 +50,8 @@ type Target struct {
 }
 
 var (
-	errScheme   = errors.New("scheme is not ws")
+	errScheme   = errors.New("scheme is neither ws nor wss")
+	errTLS      = errors.New("wss without Server.ClientTLS")
 	errUserinfo = errors.New("URL has user information: use a field of DialOptions.Header")
 	errFragment = errors.New("URL has a fragment") // RFC 6455 section 3
 	errHost     = errors.New("URL has no host")
@@ -82,14 +85,22 @@ func (t *Target) resolve(ctx context.Context, rawURL string, o *DialOptions) err
 		return err
 	}
 	switch {
-	case u.Scheme != "ws":
+	case u.Scheme != "ws" && u.Scheme != "wss":
 		return errScheme
+	case u.Scheme == "wss" && t.server.ClientTLS == nil:
+		return errTLS
 	case u.Host == "":
 		return errHost
 	case u.User != nil:
 		return errUserinfo
 	case strings.Contains(rawURL, "#"):
 		return errFragment
+	}
+	if u.Scheme == "wss" {
+		t.tls = t.server.ClientTLS.Clone()
+		if t.tls.ServerName == "" {
+			t.tls.ServerName = u.Hostname()
+		}
 	}
 	path := u.EscapedPath()
 	if path == "" {
@@ -122,6 +133,8 @@ func (t *Target) resolve(ctx context.Context, rawURL string, o *DialOptions) err
 		if host, port, err = net.SplitHostPort(o.Addr); err != nil {
 			return err
 		}
+	} else if port == "" && t.tls != nil {
+		port = "443"
 	} else if port == "" {
 		port = "80"
 	}
