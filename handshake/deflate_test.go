@@ -129,15 +129,15 @@ func TestDeflateAnswer(t *testing.T) {
 // Each refusal says what is wrong, and not something else.
 func TestDeflateAnswerFaults(t *testing.T) {
 	for value, want := range map[string]*AnswerError{
-		"a;":                                  errAnswerList,
-		"a":                                   errExtension,
-		deflateName + "," + "a":               errExtension,
-		deflateName + ",x, a":                 errExtension,
-		deflateName + ";a":                    errDeflateParam,
-		deflateName:                           errServerTakeover,
-		deflateName + ";" + "," + deflateName: errAnswerList,
-		deflateName + "," + deflateName:       errDeflateTwice,
-		deflateName + ";" + serverBits + "=12":                                            errServerTakeover,
+		"a;":                                   errAnswerList,
+		"a":                                    errExtension,
+		deflateName + "," + "a":                errExtension,
+		deflateName + ",x, a":                  errExtension,
+		deflateName + ";a":                     errDeflateParam,
+		deflateName:                            errServerTakeover,
+		deflateName + ";" + "," + deflateName:  errAnswerList,
+		deflateName + "," + deflateName:        errDeflateTwice,
+		deflateName + ";" + serverBits + "=12": errServerTakeover,
 		deflateName + ";" + serverNoTake + ";" + serverBits + "=11;" + clientBits + "=11": errClientWindow,
 	} {
 		o := DeflateOptions{ServerMaxWindowBits: 11, ClientMaxWindowBits: 10}
