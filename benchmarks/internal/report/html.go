@@ -24,10 +24,7 @@ type part struct {
 // HTML writes one page that stands for itself: no script, and nothing that a browser would load. It is well-formed XML, too.
 func (r *Report) HTML(w io.Writer) error {
 	promises := r.Promises()
-	var runs, cells []table
-	for _, run := range r.used() {
-		runs = append(runs, runTable(run))
-	}
+	var cells []table
 	for _, one := range r.results {
 		if t := one.table(); len(t.Rows) > 0 { // else all failed
 			cells = append(cells, t)
@@ -40,7 +37,7 @@ func (r *Report) HTML(w io.Writer) error {
 		"Failures": r.failureTable(),
 		"Parts":    r.parts(),
 		"Cells":    cells,
-		"Runs":     runs,
+		"Runs":     r.runTables(),
 	})
 }
 

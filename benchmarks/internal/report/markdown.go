@@ -14,7 +14,7 @@ var sections = []struct {
 	name   string
 	tables func(r *Report) []table
 }{
-	{"run", (*Report).runSection},
+	{"run", (*Report).runTables},
 	{"promises", (*Report).promiseSection},
 	{"summary", func(r *Report) []table { return []table{r.summaryTable()} }},
 	{"cpu", func(r *Report) []table { return []table{r.cpuMatrix()} }},
@@ -73,14 +73,6 @@ func Sections() []string {
 		names = append(names, s.name)
 	}
 	return names
-}
-
-func (r *Report) runSection() []table {
-	var all []table
-	for _, run := range r.used() {
-		all = append(all, runTable(run))
-	}
-	return all
 }
 
 func (r *Report) promiseSection() []table {

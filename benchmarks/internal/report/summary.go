@@ -1,55 +1,10 @@
 package report
 
 import (
-	"cmp"
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/wsloop/wsloop/benchmarks/internal/record"
 )
-
-// used are the runs that some result is of.
-func (r *Report) used() []*record.Run {
-	var all []*record.Run
-	for _, run := range r.runs {
-		if slices.ContainsFunc(r.results, func(one *result) bool { return one.run == run }) {
-			all = append(all, run)
-		}
-	}
-	return all
-}
-
-// runTable tells where the figures come from.
-func runTable(run *record.Run) table {
-	t := table{Title: "run " + plain(run.ID), Head: []string{"", ""}}
-	add := func(name, value string) {
-		if value != "" {
-			t.Rows = append(t.Rows, []string{name, plain(value)})
-		}
-	}
-	commit := run.Commit
-	if run.Modified {
-		commit += ", with changes that are not committed"
-	}
-	add("suite", fmt.Sprintf("%s; %s of %s", run.Suite, plural(run.Rounds, "round"), plural(run.Seconds, "second")))
-	add("began", run.Began.UTC().Format("2006-01-02 15:04 UTC"))
-	add("commit", commit)
-	m := &run.Machine
-	add("machine", fmt.Sprintf("%s, %s, %s", m.CPU, plural(m.Cores, "core"), octets.format(float64(m.MemoryBytes))))
-	add("system", strings.TrimSpace(m.System+", "+m.Kernel))
-	add("Go", m.Go)
-	byRole := func(a, b string) int {
-		x, y := run.Servers[a].Role, run.Servers[b].Role
-		return cmp.Or(cmp.Compare(slices.Index(roles, x), slices.Index(roles, y)), cmp.Compare(a, b))
-	}
-	for _, name := range slices.SortedFunc(maps.Keys(run.Servers), byRole) {
-		add(plain(name), cmp.Or(run.Servers[name].Version, missing))
-	}
-	return t
-}
 
 // plural writes how many of something there are.
 func plural[N int | float64](n N, one string) string {

@@ -14,8 +14,8 @@ func (r *Report) Text(w io.Writer) error {
 			b.WriteByte('\n')
 		}
 	}
-	for _, run := range r.used() {
-		part(runTable(run), false)
+	for _, t := range r.runTables() {
+		part(t, false)
 	}
 	for _, one := range r.results {
 		part(one.table(), true)
