@@ -81,8 +81,8 @@ func (o *DeflateOptions) judge(params []Param) (p DeflateParams, fault *AnswerEr
 	}
 	ours := windowBits(o.ServerMaxWindowBits)
 	switch {
-	case answer.serverBits > ours:
-		return p, errServerWindow
+	case answer.serverBits > ours && !answer.serverNoTakeover:
+		return p, errServerWindow // with it, this is a window unasked for, and agrees to the second offer
 	case answer.serverBits != 0:
 		p.ServerMaxWindowBits = uint8(answer.serverBits)
 	case ours < maxWindowBits && !answer.serverNoTakeover:

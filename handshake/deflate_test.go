@@ -129,21 +129,25 @@ func TestDeflateAnswer(t *testing.T) {
 // Each refusal says what is wrong, and not something else.
 func TestDeflateAnswerFaults(t *testing.T) {
 	for value, want := range map[string]*AnswerError{
-		"a;":                                  errAnswerList,
-		"a":                                   errExtension,
-		deflateName + "," + "a":               errExtension,
-		deflateName + ",x, a":                 errExtension,
-		deflateName + ";a":                    errDeflateParam,
-		deflateName:                           errServerTakeover,
-		deflateName + ";" + "," + deflateName: errAnswerList,
-		deflateName + "," + deflateName:       errDeflateTwice,
-		deflateName + ";" + serverNoTake + ";" + serverBits + "=12":                       errServerWindow,
+		"a;":                                   errAnswerList,
+		"a":                                    errExtension,
+		deflateName + "," + "a":                errExtension,
+		deflateName + ",x, a":                  errExtension,
+		deflateName + ";a":                     errDeflateParam,
+		deflateName:                            errServerTakeover,
+		deflateName + ";" + "," + deflateName:  errAnswerList,
+		deflateName + "," + deflateName:        errDeflateTwice,
+		deflateName + ";" + serverBits + "=12": errServerTakeover,
 		deflateName + ";" + serverNoTake + ";" + serverBits + "=11;" + clientBits + "=11": errClientWindow,
 	} {
 		o := DeflateOptions{ServerMaxWindowBits: 11, ClientMaxWindowBits: 10}
 		if _, _, err := o.CheckAnswer(answerWith(t, value)); err != want {
 			t.Errorf("%s gave %v, want %v", value, err, want)
 		}
+	}
+	o := DeflateOptions{ServerContextTakeover: true, ServerMaxWindowBits: 11}
+	if _, _, err := o.CheckAnswer(answerWith(t, deflateName+";"+serverBits+"=12")); err != errServerWindow {
+		t.Errorf("a window that is too large gave %v", err)
 	}
 }
 

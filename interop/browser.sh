@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs Debian's Chromium against the server. See README.md. SCREENSHOTS names a directory
+# Runs Debian's Chromium against the server, and Chromium and Firefox with permessage-deflate. See README.md. SCREENSHOTS names a directory
 # for pictures of the page; by default they go to a new one, which is printed.
 set -eu
 interop=$(cd "$(dirname "$0")" && pwd)
@@ -8,6 +8,7 @@ interop=$(cd "$(dirname "$0")" && pwd)
 
 need_node
 command -v chromium >/dev/null || install_packages chromium fonts-dejavu-core
+command -v firefox-esr >/dev/null || install_packages firefox-esr
 build_server
 
 SCREENSHOTS=${SCREENSHOTS:-$(mktemp -d "${TMPDIR:-/tmp}/wsloop-browser.XXXXXX")}
@@ -24,4 +25,15 @@ status=0
 timeout -k 5 180 node "$interop/node/report.mjs" "$work/report.html" || status=$?
 note report "$status"
 
-summary chromium
+status=0
+(
+    cd "$interop"
+    INTEROP_RESULTS=$results INTEROP_CHROMIUM=$CHROMIUM INTEROP_FIREFOX=$(command -v firefox-esr) \
+        go test -count=1 ./deflate -run TestPeers
+) || status=$?
+note deflate "$status"
+
+failed=0
+summary chromium || failed=1
+summary --deflate chromium firefox || failed=1
+exit "$failed"

@@ -29,6 +29,7 @@ type matrix struct {
 	Agreed        string
 	ForeignOrigin string
 	Cannot        map[string]map[string]string
+	Deflate       json.RawMessage // for the package deflate
 }
 
 // feature is what clients are to show; only some of them, if it says so.

@@ -18,9 +18,20 @@ with_servers undici node "$interop/node/undici.mjs"
 with_servers bun "$interop"/node/node_modules/@oven/bun-linux-*/bin/bun "$interop/node/bun.mjs"
 with_servers python "$python" -B "$interop/python/client.py"
 
-# The Go clients run the engine in their own process.
+# The Go clients run the engine in their own process; so do the tests of permessage-deflate, which start the others.
 status=0
-(cd "$interop" && INTEROP_RESULTS=$results go test -count=1 ./...) || status=$?
+(
+    cd "$interop"
+    export INTEROP_RESULTS=$results
+    export INTEROP_WS="node $interop/node/deflate-ws.mjs"
+    export INTEROP_UNDICI="node $interop/node/deflate-undici.mjs"
+    export INTEROP_BUN="$(echo "$interop"/node/node_modules/@oven/bun-linux-*/bin/bun) $interop/node/deflate-bun.mjs"
+    export INTEROP_PYTHON="$python -B $interop/python/deflate.py"
+    go test -count=1 ./...
+) || status=$?
 note go "$status"
 
-summary ws undici bun python gorilla coder gobwas
+failed=0
+summary ws undici bun python gorilla coder gobwas || failed=1
+summary --deflate ws undici bun python gorilla coder gws || failed=1
+exit "$failed"

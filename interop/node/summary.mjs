@@ -1,23 +1,26 @@
-// Prints what the clients proved: summary.mjs RESULTS CLIENT... It fails unless each of
-// the clients has an outcome for every feature, none failed, and README.md says the same.
+// Prints what the clients proved: summary.mjs RESULTS [--deflate] CLIENT... It fails unless each of
+// the clients has an outcome for every feature, none failed, and README.md says the same. --deflate takes the
+// features of permessage-deflate instead.
 
 import { readFileSync } from 'node:fs';
 
 const read = (name) => readFileSync(new URL(name, import.meta.url), 'utf8');
 const matrix = JSON.parse(read('../matrix.json'));
 const readme = read('../README.md');
-const [file, ...clients] = process.argv.slice(2);
-const features = matrix.features
+const [file, ...rest] = process.argv.slice(2);
+const clients = rest.filter((word) => word !== '--deflate');
+const part = rest.length > clients.length ? matrix.deflate : matrix;
+const features = part.features
   .filter(({ only }) => !only || clients.some((client) => only.includes(client)))
   .map(({ id }) => id);
 
-const outcomes = new Map();
+const outcomes = new Map(); // of a client and a feature: the outcome, and what it counted
 const failures = [];
 const ends = []; // clients whose process failed; told when no case did
 for (const line of readFileSync(file, 'utf8').split('\n').filter(Boolean)) {
   const [client, feature, outcome, remark] = line.split('\t');
-  outcomes.set(`${client} ${feature}`, outcome);
-  if (outcome === 'failed') (feature === 'run' ? ends : failures).push(`${client} ${feature}: ${remark}`);
+  outcomes.set(`${client} ${feature}`, { outcome, count: /^\d+$/.test(remark) ? remark : undefined });
+  if (outcome === 'failed' && (feature === 'run' || clients.includes(client) && features.includes(feature))) (feature === 'run' ? ends : failures).push(`${client} ${feature}: ${remark}`);
 }
 if (failures.length === 0) failures.push(...ends);
 
@@ -28,10 +31,10 @@ const row = (cells) => `| ${cells.join(' | ')} |`;
 const lines = [row(['client', ...features])];
 for (const client of clients) {
   const cells = features.map((id) => {
-    const outcome = outcomes.get(`${client} ${id}`);
+    const { outcome, count } = outcomes.get(`${client} ${id}`) ?? {};
     if (!outcome) failures.push(`${client} ${id}: did not run`);
     else if (outcome !== 'failed') counts[outcome]++;
-    return words[outcome] ?? 'NOT RUN';
+    return count ?? words[outcome] ?? 'NOT RUN';
   });
   lines.push(row([client, ...cells]));
 }
