@@ -44,7 +44,7 @@ var allowed = []rule{
 	{"engine/internal/route", nil, "a leaf: patterns and paths; no net/http"},
 	{"wstest", []string{module + "/codec", module + "/engine", module + "/poller/sim"}, "a user of the public API like any other"},
 	{"cmd/wsloop", []string{
-		module + "/codec", module + "/handshake", module + "/engine", module + "/poller/gnetdriver",
+		module + "/codec", module + "/handshake", module + "/engine", module + "/poller/gnetdriver", module + "/poller/tlsdriver",
 		module + "/cmd/wsloop/internal/load", module + "/cmd/wsloop/internal/report",
 	}, "a user of the public API like any other"},
 	{"cmd/wsloop/internal/load", []string{

@@ -21,6 +21,10 @@ func defaultDriver() string {
 
 // run serves over the driver that was chosen, until the server is closed.
 func (c *serveConfig) run(listeners ...net.Listener) error {
+	if c.certificates != nil {
+		defer c.reload()()
+		return c.server.ServeTLS("", "", listeners...)
+	}
 	if c.driver == "native" {
 		return c.server.Serve(listeners...)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -24,6 +25,7 @@ func parseServe(args []string, stderr io.Writer) (*serveConfig, error) {
 	addTimeouts(flags, &config.server)
 	addPolicies(flags, &config.server)
 	config.addDeflate(flags)
+	config.addSecure(flags)
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return nil, err
@@ -47,7 +49,7 @@ func parseServe(args []string, stderr io.Writer) (*serveConfig, error) {
 		config.server.Deflate = &config.deflate
 	}
 	config.server.Events = events(&config.server)
-	if wrong := config.checkProcs(); wrong != "" {
+	if wrong := cmp.Or(config.checkProcs(), config.checkSecure()); wrong != "" {
 		fmt.Fprintln(stderr, "wsloop serve:", wrong)
 		return nil, errUsage
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/wsloop/wsloop/engine"
+	"github.com/wsloop/wsloop/poller/tlsdriver"
 )
 
 // serveConfig is what the flags of serve say.
@@ -22,6 +23,10 @@ type serveConfig struct {
 
 	deflates bool // deflate is to be used
 	deflate  engine.Deflate
+
+	pair         tlsdriver.KeyPair       // of wss
+	certificates *tlsdriver.Certificates // nil for ws
+	proxied      bool                    // nobody but proxies may connect
 
 	unix  string
 	drain time.Duration
@@ -62,8 +67,12 @@ func announce(w io.Writer, c *serveConfig, addr net.Addr) {
 	if addr.Network() == "unix" {
 		fmt.Fprintf(w, "wsloop: %s on ws+unix://%s\n", c.mode, addr)
 	} else {
-		fmt.Fprintf(w, "wsloop: %s on ws://%s/\n", c.mode, addr)
-		fmt.Fprintf(w, "wsloop: open http://%s/ in a browser to try it, stop with Ctrl-C\n", addr)
+		secure := ""
+		if c.certificates != nil {
+			secure = "s"
+		}
+		fmt.Fprintf(w, "wsloop: %s on ws%s://%s/\n", c.mode, secure, addr)
+		fmt.Fprintf(w, "wsloop: open http%s://%s/ in a browser to try it, stop with Ctrl-C\n", secure, addr)
 	}
 }
 
