@@ -110,6 +110,7 @@ type options struct {
 	policy           handshake.Policy
 	maxBuffered      int
 	deflate          *deflation // nil unless messages are compressed
+	routes           *routes    // nil without Server.Routes
 	maxOutbox        int
 	directBytes      int
 	maxMemory        int64
@@ -167,6 +168,13 @@ func (s *Server) options() (*options, error) {
 			return nil, err
 		}
 		o.deflate, o.codec.CompressedBytes = d, deflate.MaxCompressed(o.codec.MessageBytes)
+	}
+	if len(s.Routes) > 0 {
+		routes, err := newRoutes(s.Routes)
+		if err != nil {
+			return nil, err
+		}
+		o.routes = routes
 	}
 	o.maxOutbox = int(min(maxOutboxBytes, o.maxMemory/8/loops))
 	o.keepBytes = int(min(maxKeepBytes, o.maxMemory/8/loops/poolsPerLoop))

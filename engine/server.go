@@ -27,6 +27,9 @@ type Server struct {
 	// first byte; Events.Plain must not be set then. Opening handshakes that come later on a connection of HTTP come
 	// back to the loops.
 	HTTP http.Handler
+	// Routes, if there are any, say which paths are served, and by which callbacks: an opening handshake that matches none is
+	// answered with 404. Events.Plain is that of the server. A connection that came by Upgrade was routed by net/http.
+	Routes []Route
 	// Subprotocols are those the server speaks, in order of preference.
 	Subprotocols []string
 	// Origins that browsers' pages may have, as patterns: see handshake.ParseOrigins. "*"
@@ -259,6 +262,9 @@ func (s *Server) configure(settings *options) {
 	}
 	s.settings = settings
 	s.events.Store(&[]*Events{&s.Events})
+	if settings.routes != nil {
+		s.routeEvents(settings.routes)
+	}
 	s.budget.most = settings.maxMemory
 	s.sources = newSources(s.PerAddress, s.PerPrefix)
 	if s.HTTP != nil {

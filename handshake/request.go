@@ -13,17 +13,20 @@ type Request struct {
 	extensions []Extension // filled by Accept
 	params     []Param     // backing of the Params of extensions
 	unquoted   []byte      // values whose quoting held a backslash
+	pathValues []pathValue // of the route
 }
 
 // Reset forgets the request and every view of the caller's buffer.
 func (r *Request) Reset() {
 	clear(r.extensions)
 	clear(r.params)
+	clear(r.pathValues)
 	*r = Request{
 		message:    r.message.reset(),
 		extensions: r.extensions[:0],
 		params:     r.params[:0],
 		unquoted:   r.unquoted[:0],
+		pathValues: r.pathValues[:0],
 	}
 }
 
