@@ -63,10 +63,10 @@ rivals: ## the servers that benchmarks compare with echo; those of npm if npm is
 	@if command -v npm >/dev/null; then cd benchmarks/node && npm ci --ignore-scripts --no-audit --no-fund; fi
 	cd benchmarks && $(GO) test ./...
 
-interop: ## real clients: Go, Node.js, Bun, Python; installs what is missing
+interop: ## real clients and servers: Go, Node.js, Bun, Python; installs what is missing
 	interop/run.sh
 
-browser: ## Debian's Chromium; installs what is missing
+browser: ## Debian's Chromium and Firefox ESR; installs what is missing
 	interop/browser.sh
 
 bin/bench: FORCE

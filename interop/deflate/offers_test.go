@@ -17,8 +17,12 @@ const (
 	violates = "violates RFC 7692"  // by agreeing to what was not, or not validly, offered
 )
 
+// heedless are the servers that agree whatever the parameters of an offer are, and ws, which refuses to connect where none of
+// the offers is valid to it.
+var heedless = map[string]string{"gorilla": violates, "gws": violates, "ws": refuses}
+
 // offers are raw ones: what of them is valid by RFC 7692 section 7.1, and the servers that do not agree to
-// that, or decline where nothing is.
+// that, or do not decline where nothing is.
 var offers = []struct {
 	field string
 	valid []params
@@ -27,17 +31,24 @@ var offers = []struct {
 	{"permessage-deflate", []params{{}}, nil},
 	{`permessage-deflate; client_max_window_bits="10"`, []params{{ClientBits: 10}}, nil},
 	{"permessage-deflate; client_max_window_bits=8", []params{{ClientBits: 8}}, nil},
-	{"permessage-deflate; server_max_window_bits=9", []params{{ServerBits: 9}}, nil},
+	{
+		"permessage-deflate; server_max_window_bits=9",
+		[]params{{ServerBits: 9}},
+		map[string]string{"gorilla": violates, "gws": violates, "coder": declines, "bun": declines},
+	},
 	{"permessage-deflate; server_max_window_bits=9, permessage-deflate", []params{{ServerBits: 9}, {}}, nil},
-	{"permessage-deflate; unknown, permessage-deflate", []params{{}}, nil},
+	{"permessage-deflate; unknown, permessage-deflate", []params{{}}, map[string]string{"ws": refuses}},
 	{"x-webkit-deflate-frame, permessage-deflate; client_max_window_bits", []params{{ClientBits: bare}}, nil},
-	{"permessage-deflate; unknown", nil, nil},
-	{"permessage-deflate; server_no_context_takeover; server_no_context_takeover", nil, nil},
-	{"permessage-deflate; server_no_context_takeover=1", nil, nil},
-	{"permessage-deflate; server_max_window_bits", nil, nil},
-	{"permessage-deflate; server_max_window_bits=7", nil, nil},
-	{"permessage-deflate; server_max_window_bits=16", nil, nil},
-	{"permessage-deflate; server_max_window_bits=08", nil, nil},
+	{"permessage-deflate; unknown", nil, heedless},
+	{
+		"permessage-deflate; server_no_context_takeover; server_no_context_takeover", nil,
+		map[string]string{"gorilla": violates, "gws": violates, "ws": refuses, "coder": violates},
+	},
+	{"permessage-deflate; server_no_context_takeover=1", nil, heedless},
+	{"permessage-deflate; server_max_window_bits", nil, heedless},
+	{"permessage-deflate; server_max_window_bits=7", nil, heedless},
+	{"permessage-deflate; server_max_window_bits=16", nil, heedless},
+	{"permessage-deflate; server_max_window_bits=08", nil, map[string]string{"gorilla": violates, "gws": violates, "ws": violates}},
 }
 
 // TestOffers makes raw offers to all servers, ours among them, which has no exception.

@@ -33,11 +33,6 @@ func serve(t *testing.T, d engine.Deflate) (host string) {
 			t.Errorf("echo: %v", err)
 		}
 	}
-	s.Events.Close = func(_ engine.Conn, how engine.Closure) {
-		if how.Err != nil {
-			t.Logf("our server: %+v", how)
-		}
-	}
 	listeners, err := s.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
