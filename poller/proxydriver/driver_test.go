@@ -20,6 +20,7 @@ type plain struct {
 	index   int
 	remote  netip.AddrPort
 	closed  []poller.Token
+	asked   int // for addresses
 	serving func(poller.Handler)
 	err     error
 }
@@ -31,7 +32,7 @@ func (d *plain) Serve(newHandler func(poller.Loop) poller.Handler) error {
 func (d *plain) Index() int                                      { return d.index }
 func (d *plain) Now() time.Duration                              { return 0 }
 func (d *plain) Close(t poller.Token, _ error)                   { d.closed = append(d.closed, t) }
-func (d *plain) RemoteAddr(poller.Token) (netip.AddrPort, error) { return d.remote, nil }
+func (d *plain) RemoteAddr(poller.Token) (netip.AddrPort, error) { d.asked++; return d.remote, nil }
 
 // metered has SetMeter, too.
 type metered struct {
@@ -216,5 +217,21 @@ func TestRemoteAddrBehindClosed(t *testing.T) {
 	}
 	if err := d.Serve(func(l poller.Loop) poller.Handler { loop = l; return &silent{} }); err != nil {
 		t.Error(err)
+	}
+}
+
+// Where no connection has a header, none costs a system call.
+func TestOffAsksForNoAddress(t *testing.T) {
+	inner, upper := &plain{}, &silent{}
+	inner.serving = func(h poller.Handler) { h.Open(1 << 32) }
+	d, err := proxydriver.Wrap(inner, proxydriver.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Serve(func(poller.Loop) poller.Handler { return upper }); err != nil {
+		t.Error(err)
+	}
+	if inner.asked != 0 || upper.opened != 1 {
+		t.Errorf("asked %d times, opened %d", inner.asked, upper.opened)
 	}
 }

@@ -432,8 +432,8 @@ func TestOpenWithData(t *testing.T) {
 				h.loop.Close(other, errTest)
 			}
 			whole(w)
-			if s := w.sessions[0]; string(s.got) != "0123456789" || s.closed {
-				t.Errorf("got %q, closed %v", s.got, s.closed)
+			if s := w.sessions[0]; string(s.got) != "0123456789" || s.closed || s.turn != s.dataTurn {
+				t.Errorf("got %q on turn %d, opened on %d, closed %v", s.got, s.dataTurn, s.turn, s.closed)
 			}
 		})
 	})

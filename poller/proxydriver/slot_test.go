@@ -53,7 +53,12 @@ func TestWaitsTrim(t *testing.T) {
 	if w.trim(); cap(w.places) != 0 || w.oldest() != nil {
 		t.Errorf("%d places are left", cap(w.places))
 	}
-	w.remove(w.add(1, 0))
+	for range 5 {
+		w.remove(w.add(1, 0))
+	}
+	if len(w.places) != 2 {
+		t.Errorf("%d places for one connection at a time", len(w.places)-1)
+	}
 	if w.trim(); cap(w.places) == 0 {
 		t.Error("the places of one connection are made anew each time")
 	}

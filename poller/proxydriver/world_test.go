@@ -123,6 +123,9 @@ func (h *recorder) Buffer(t poller.Token) []byte {
 
 func (h *recorder) Data(t poller.Token, b []byte) int {
 	s := h.of(t, "Data")
+	if len(b) == 0 {
+		h.t.Fatal("Data without bytes")
+	}
 	if s.dataTurn == 0 {
 		s.dataTurn = h.turn
 	}
