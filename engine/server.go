@@ -48,6 +48,8 @@ type Server struct {
 	TLSConfig *tls.Config
 	// ClientTLS, if set, lets connections be dialed by wss URLs. The server's name is that of the URL unless it has one.
 	ClientTLS *tls.Config
+	// AdoptTLS lets Upgrade take connections with TLS over where nothing else here is TLS. It makes each call on a plain one look first.
+	AdoptTLS bool
 	// MaxTLSHandshakes is how many TLS handshakes may be in progress, 16384 unless set. Beyond it the oldest is given up.
 	MaxTLSHandshakes int
 	// Proxy says from whom a header of the PROXY protocol is expected ahead of everything else; by default from nobody. What it

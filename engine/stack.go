@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"slices"
 
 	"github.com/wsloop/wsloop/handshake"
 	"github.com/wsloop/wsloop/poller"
@@ -36,7 +37,7 @@ func (s *Server) newStack(o poller.Options, config *tls.Config) (*stack, error) 
 		}
 		d.top = d.proxy
 	}
-	if config != nil || s.ClientTLS != nil {
+	if config != nil || s.ClientTLS != nil || s.AdoptTLS {
 		d.tls, err = tlsdriver.Wrap(d.top, tlsdriver.Options{
 			Config: config, Client: s.clientTLS, MaxHandshakes: s.MaxTLSHandshakes,
 			HandshakeTimeout: orDefault(s.HandshakeTimeout, DefaultHandshakeTimeout), Meter: o.Meter, Keep: o.Keep,
@@ -95,6 +96,7 @@ func (s *Server) serverTLS(certFile, keyFile string) (*tls.Config, error) {
 	if s.TLSConfig != nil {
 		config = s.TLSConfig.Clone()
 	}
+	config.NextProtos = slices.DeleteFunc(slices.Clone(config.NextProtos), isHTTP2)
 	if certFile != "" || keyFile != "" {
 		certificate, err := tls.LoadX509KeyPair(certFile, keyFile)
 		if err != nil {
@@ -107,6 +109,9 @@ func (s *Server) serverTLS(certFile, keyFile string) (*tls.Config, error) {
 	}
 	return config, nil
 }
+
+// isHTTP2 finds what must not be agreed to: the loops speak HTTP/1.1. Package autocert, for one, offers it.
+func isHTTP2(protocol string) bool { return protocol == "h2" }
 
 func closeAll(listeners []net.Listener) {
 	for _, ln := range listeners {

@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 
 	"github.com/wsloop/wsloop/handshake"
 	"github.com/wsloop/wsloop/poller"
+	"github.com/wsloop/wsloop/poller/tlsdriver"
 )
 
 // UpgradeOptions say more about a connection that Server.Upgrade takes over.
@@ -31,13 +33,20 @@ var errNoAdopter = errors.New("engine: the driver adopts no connections")
 // does not. A request that is no valid handshake is answered here, and the error is a *handshake.Error. Other errors are
 // ErrServerClosed, an *http.ProtocolError or such if w cannot be hijacked, and what the system reports; these were answered, too, if that was
 // possible. Any goroutine may call it once the server serves.
+//
+// A request that came over TLS takes Server.AdoptTLS, or a server that has TLS anyway, and an http.Server whose listener is
+// an UpgradeListener: crypto/tls stays where it is, and its connection below is led to the loop.
 func (s *Server) Upgrade(w http.ResponseWriter, r *http.Request, o *UpgradeOptions) error {
 	if o == nil {
 		o = &UpgradeOptions{}
 	}
-	adopter, err := s.adopter()
+	adopter, err := s.adopter(r.TLS != nil)
 	if err != nil {
-		return refuseOver(w, 503, err)
+		status := 503
+		if !errors.Is(err, ErrServerClosed) {
+			status = 500
+		}
+		return refuseOver(w, status, err)
 	}
 	head, err := requestHead(r)
 	if err == nil {
@@ -60,11 +69,8 @@ func (s *Server) Upgrade(w http.ResponseWriter, r *http.Request, o *UpgradeOptio
 		return refuseOver(w, 500, err)
 	}
 	early, _ := buffered.Reader.Peek(buffered.Reader.Buffered()) // it is there
-	input := append(head, early...)
-	if c, ok := conn.(*webConn); ok {
-		input = append(input, c.input...)
-	}
-	if err := adopter.Adopt(&poller.Adoption{Conn: conn, Input: input, Tag: a}); err != nil {
+	if err := adopt(adopter, conn, append(head, early...), a); err != nil {
+		_, _ = io.WriteString(conn, "HTTP/1.1 500 Internal Server Error\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
 		conn.Close()
 		if errors.Is(err, poller.ErrStopped) {
 			return ErrServerClosed
@@ -74,12 +80,35 @@ func (s *Server) Upgrade(w http.ResponseWriter, r *http.Request, o *UpgradeOptio
 	return nil
 }
 
-// adopter is the driver of a server that serves, if it can take connections over.
-func (s *Server) adopter() (poller.Adopter, error) {
+// adopt moves a connection to a loop.
+func adopt(to poller.Adopter, conn net.Conn, input []byte, a *adoption) error {
+	c, ours := conn.(*webConn)
+	if ours {
+		conn, input = c.Conn, append(input, c.input...)
+	}
+	err := to.Adopt(&poller.Adoption{Conn: conn, Input: input, Tag: a})
+	if err == nil && ours {
+		c.gone()
+	}
+	return err
+}
+
+var errAdoptTLS = errors.New("engine: the connection is TLS, and Server.AdoptTLS is not set")
+
+// UpgradeListener wraps the listener of an http.Server with TLS whose connections Server.Upgrade is to take over.
+//
+//	err := httpServer.ServeTLS(engine.UpgradeListener(ln), "server.crt", "server.key")
+func UpgradeListener(ln net.Listener) net.Listener { return tlsdriver.Listener(ln) }
+
+// adopter is the driver of a server that serves, if it can take connections over, with TLS or without.
+func (s *Server) adopter(secured bool) (poller.Adopter, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed || s.driver == nil {
 		return nil, ErrServerClosed
+	}
+	if secured && s.stack != nil && s.stack.tls == nil {
+		return nil, errAdoptTLS
 	}
 	adopter, ok := s.driver.(poller.Adopter)
 	if !ok {

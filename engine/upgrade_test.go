@@ -16,7 +16,7 @@ import (
 func behind(t *testing.T, s *Server, handler func(w http.ResponseWriter, r *http.Request)) (r *running, dial func() *client) {
 	t.Helper()
 	r = serve(t, s)
-	poll(t, "the driver", func() bool { _, err := s.adopter(); return err == nil })
+	poll(t, "the driver", func() bool { _, err := s.adopter(false); return err == nil })
 	front := httptest.NewServer(http.HandlerFunc(handler))
 	t.Cleanup(front.Close)
 	return r, (&running{t: t, network: "tcp", addr: front.Listener.Addr().String()}).dial
@@ -170,7 +170,7 @@ func TestUpgradeWithoutServer(t *testing.T) {
 func TestUpgradeWhatCannotBeHijacked(t *testing.T) {
 	s := &Server{}
 	serve(t, s)
-	poll(t, "the driver", func() bool { _, err := s.adopter(); return err == nil })
+	poll(t, "the driver", func() bool { _, err := s.adopter(false); return err == nil })
 	request := httptest.NewRequest("GET", "/", nil)
 	for line := range strings.Lines(head("/")) {
 		if name, value, ok := strings.Cut(strings.TrimSpace(line), ": "); ok && name != "Host" {

@@ -3,10 +3,11 @@ package engine
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
-	"syscall"
 
 	"github.com/wsloop/wsloop/poller"
 )
@@ -28,12 +29,21 @@ func newWeb(s *Server) *web {
 	v.server = http.Server{
 		Handler:           http.HandlerFunc(v.serve),
 		ReadHeaderTimeout: orDefault(s.HandshakeTimeout, DefaultHandshakeTimeout),
+		ConnContext:       withConn,
 	}
 	return v
 }
 
+// webKey is that of the webConn in the context of its requests.
+type webKey struct{}
+
+func withConn(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, webKey{}, c)
+}
+
 // serve gives opening handshakes that came over a connection of HTTP back to the loops.
 func (v *web) serve(w http.ResponseWriter, r *http.Request) {
+	r.TLS = r.Context().Value(webKey{}).(*webConn).tls
 	if isHandshake(r.Header) {
 		_ = v.owner.Upgrade(w, r, nil) // which has answered
 		return
@@ -83,6 +93,10 @@ func (v *web) Addr() net.Addr { return &net.TCPAddr{} }
 // take has net/http serve a connection of which input was read. It never waits; what finds no room is closed.
 func (v *web) take(conn net.Conn, input []byte) {
 	c := &webConn{Conn: conn, input: input, owner: v.owner}
+	if secured, ok := conn.(*tls.Conn); ok {
+		state := secured.ConnectionState()
+		c.tls = &state
+	}
 	v.owner.live.Add(1)
 	select {
 	case <-v.closed:
@@ -129,7 +143,8 @@ func (v *web) drop() {
 type webConn struct {
 	net.Conn
 	owner *Server
-	input []byte // read before
+	input []byte               // read before
+	tls   *tls.ConnectionState // nil for a plain one
 	once  sync.Once
 }
 
@@ -148,21 +163,20 @@ func (c *webConn) Read(b []byte) (int, error) {
 // Close implements net.Conn.
 func (c *webConn) Close() error {
 	err := c.Conn.Close()
-	c.once.Do(c.owner.connectionGone)
+	c.gone()
 	return err
 }
 
-// SyscallConn gives Adopter.Adopt the descriptor.
-func (c *webConn) SyscallConn() (syscall.RawConn, error) {
-	return c.Conn.(syscall.Conn).SyscallConn()
-}
+// gone counts it no more.
+func (c *webConn) gone() { c.once.Do(c.owner.connectionGone) }
 
 // handOver gives a connection to net/http, with all that was read of it.
 func (l *loop) handOver(t poller.Token, s *session, head []byte) {
 	var conn net.Conn
+	var more []byte
 	err := poller.ErrUnsupported
 	if d, ok := l.driver.(poller.Detacher); ok {
-		conn, err = d.Detach(t)
+		conn, more, err = d.Detach(t)
 	}
 	if err != nil {
 		l.refuseBusy(t, s, 503, "503 Service Unavailable: the connection cannot be served as HTTP.\n")
@@ -170,5 +184,5 @@ func (l *loop) handOver(t poller.Token, s *session, head []byte) {
 	}
 	l.server.counters.plain.Add(1)
 	s.phase = phaseDiscarding
-	l.server.web.take(conn, bytes.Clone(head))
+	l.server.web.take(conn, slices.Concat(head, more))
 }

@@ -3,6 +3,7 @@
 package poller
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"os"
@@ -58,8 +59,8 @@ func duplicate(conn net.Conn) (fd int, err error) {
 	return fd, err
 }
 
-// startAdopted gives an adopted descriptor a slot, tells the handler as of one that was dialed, and
-// brings what was read of it before.
+// startAdopted gives an adopted descriptor a slot, and tells the handler as of one that was dialed. What
+// was read of it before is input that was not consumed.
 func (l *loop) startAdopted(a arrival) {
 	t, c := l.occupy(a.fd)
 	c.flags = connConnecting
@@ -67,15 +68,12 @@ func (l *loop) startAdopted(a arrival) {
 	if c.flags&connDead != 0 {
 		return
 	}
+	if len(a.input) > 0 {
+		l.keep(c, a.input)
+		l.presentLater(t, c)
+	}
 	c.flags &^= connConnecting
 	l.handler.Connected(t)
-	switch {
-	case len(a.input) == 0 || c.flags&connDead != 0:
-	case c.flags&connPaused != 0:
-		l.keep(c, a.input)
-	default:
-		l.present(t, c, a.input)
-	}
 }
 
 // startTold watches a connection that the handler is told of in any case: what cannot be watched ends like what
@@ -93,26 +91,29 @@ func (l *loop) startTold(t Token, c *conn, tag any, interest interest) {
 }
 
 // Detach implements Detacher.
-func (l *loop) Detach(t Token) (net.Conn, error) {
+func (l *loop) Detach(t Token) (conn net.Conn, input []byte, err error) {
 	c := l.lookup(t)
-	if c == nil || c.flags&(connWriteClosed|connConnecting|connEOF) != 0 {
-		return nil, ErrClosed
-	}
-	if c.extra != 0 {
-		return nil, ErrBusy
+	switch {
+	case c == nil || c.flags&(connWriteClosed|connConnecting|connEOF) != 0:
+		return nil, nil, ErrClosed
+	case l.pending(c) > 0:
+		return nil, nil, ErrBusy
 	}
 	fd, err := unix.FcntlInt(uintptr(c.fd.Load()), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	f := os.NewFile(uintptr(fd), "")
-	conn, err := net.FileConn(f)
+	conn, err = net.FileConn(f)
 	f.Close()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	if c.extra != 0 {
+		input = bytes.Clone(l.extras[c.extra].rest)
 	}
 	// A descriptor that is closed while another of its kind is open stays in the set of epoll.
 	l.mechanism.remove(int(c.fd.Load()), c.interest)
 	l.Close(t, ErrDetached)
-	return conn, nil
+	return conn, input, nil
 }

@@ -199,11 +199,11 @@ type Adoption struct {
 // A Detacher is a Loop that can give connections up.
 type Detacher interface {
 	Loop
-	// Detach gives the connection up to its caller, on the loop's goroutine. Closed(t, ErrDetached) follows before the turn
-	// ends. Inside Data, what that was called with is the caller's to keep. It is an error, and the connection stays, while output
-	// or input that was not consumed waits (ErrBusy), once one side has ended (ErrClosed), or if the system has no
-	// descriptor left.
-	Detach(t Token) (net.Conn, error)
+	// Detach gives the connection up to its caller, on the loop's goroutine, with a copy of the input that was not
+	// consumed. Inside Data, what that was called with is not in it; it is the caller's to keep. Closed(t, ErrDetached) follows before the turn
+	// ends. It is an error, and the connection stays, while output waits (ErrBusy), once one side has ended (ErrClosed), or if the
+	// system has no descriptor left.
+	Detach(t Token) (conn net.Conn, input []byte, err error)
 }
 
 // Stats count what a driver did.

@@ -153,13 +153,13 @@ func testAdoptWhileStopping(t *testing.T, newDriver maker) {
 // detaching is a behaviour that gives each connection up when bytes come.
 func detaching(t testing.TB, to chan<- net.Conn) behaviour {
 	return behaviour{data: func(c *conn, b []byte) int {
-		conn, err := c.h.loop.(poller.Detacher).Detach(c.token)
+		conn, _, err := c.h.loop.(poller.Detacher).Detach(c.token)
 		if err != nil {
 			t.Errorf("Detach: %v", err)
 			return len(b)
 		}
 		c.ended, c.closer = true, poller.ErrDetached
-		if _, err := c.h.loop.(poller.Detacher).Detach(c.token); !errors.Is(err, poller.ErrClosed) {
+		if _, _, err := c.h.loop.(poller.Detacher).Detach(c.token); !errors.Is(err, poller.ErrClosed) {
 			t.Errorf("Detach again: %v, want ErrClosed", err)
 		}
 		if _, err := conn.Write(b); err != nil {
@@ -223,11 +223,45 @@ func testDetachBusy(t *testing.T, newDriver maker) {
 		if err := c.write(big); err != nil {
 			t.Error(err)
 		}
-		if _, err := c.h.loop.(poller.Detacher).Detach(c.token); !errors.Is(err, poller.ErrBusy) {
+		if _, _, err := c.h.loop.(poller.Detacher).Detach(c.token); !errors.Is(err, poller.ErrBusy) {
 			t.Errorf("Detach: %v, want ErrBusy", err)
 		}
 	})
 	client.expect(big)
+}
+
+// testDetachWithInput gives a connection up on the turn after one whose input was left.
+func testDetachWithInput(t *testing.T, newDriver maker) {
+	to := make(chan net.Conn, 1)
+	kept := make(chan []byte, 1)
+	s := serveDetacher(t, newDriver, behaviour{data: func(*conn, []byte) int { return 0 }})
+	client, c := s.open()
+	client.send([]byte("left"))
+	c.h.do(func() { c.pause() })
+	c.h.turns(3)
+	c.h.do(func() {
+		conn, input, err := c.h.loop.(poller.Detacher).Detach(c.token)
+		if err != nil {
+			t.Errorf("Detach: %v", err)
+		}
+		c.ended, c.closer = true, poller.ErrDetached
+		to <- conn
+		kept <- input
+	})
+	conn := receive(t, to, "the connection")
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(deadline)); err != nil {
+		t.Fatal(err)
+	}
+	// What was not read yet is in the socket.
+	b := make([]byte, 4)
+	n := copy(b, receive(t, kept, "the input"))
+	if _, err := io.ReadFull(conn, b[n:]); err != nil || string(b) != "left" {
+		t.Errorf("%q, %v", b, err)
+	}
+	if e := s.nextClosed(); e.conn != c || !errors.Is(e.err, poller.ErrDetached) {
+		t.Errorf("Closed with %v, want ErrDetached", e.err)
+	}
 }
 
 // testDetachAndAdopt gives a connection up and takes it back, time and again.

@@ -22,10 +22,10 @@ func (d *Driver) Adopt(a *poller.Adoption) error {
 }
 
 // Detach implements poller.Detacher if the inner loop does.
-func (l *layer) Detach(t poller.Token) (net.Conn, error) {
+func (l *layer) Detach(t poller.Token) (conn net.Conn, input []byte, err error) {
 	inner, ok := l.Loop.(poller.Detacher)
 	if !ok {
-		return nil, fmt.Errorf("%w: a loop of type %T gives no connections up", poller.ErrUnsupported, l.Loop)
+		return nil, nil, fmt.Errorf("%w: a loop of type %T gives no connections up", poller.ErrUnsupported, l.Loop)
 	}
 	return inner.Detach(t)
 }

@@ -38,12 +38,14 @@ const (
 type conn struct {
 	layer     *layer
 	token     poller.Token
+	wire      *wire                    // what leads crypto/tls here
 	handshake *handshake               // nil once it succeeded
 	secured   atomic.Pointer[tls.Conn] // nil until then; loaded by any goroutine
 	in        []byte                   // ciphertext that was not decrypted: part of a record, or more with connBacklog
 	rest      []byte                   // plaintext that the upper handler has not consumed
 	reason    error                    // what Close was given
 	client    *tls.Config              // of a dialed connection
+	owed      int                      // bytes that complete a record of which crypto/tls has the beginning
 	updates   time.Duration            // since when answers are counted
 	answers   uint8                    // key updates that were answered since
 	phase     phase

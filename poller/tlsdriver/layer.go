@@ -36,6 +36,7 @@ type layer struct {
 	plain   []byte // what is decrypted, one connection at a time; made with the first
 	joined  []byte // pieces that Writev gathers for one record
 	input   []byte // what crypto/tls may read now
+	left    []byte // ciphertext that comes again, while the upper handler has the plaintext before it
 	out     []byte // what crypto/tls wrote
 	writes  int    // how often it wrote
 
@@ -100,6 +101,10 @@ func (l *layer) Open(t poller.Token) {
 
 // Dialing implements poller.Handler.
 func (l *layer) Dialing(t poller.Token, tag any) {
+	if a, ok := tag.(*adopted); ok {
+		l.adopting(t, a)
+		return
+	}
 	if config := l.driver.options.Client(tag); config != nil {
 		l.begin(t, phaseConnecting, connDialed|connTold).client = l.clientConfigs.of(config)
 	}
@@ -113,10 +118,14 @@ func (l *layer) Connected(t poller.Token) {
 		l.upper.Connected(t)
 		return
 	}
+	if c.secured.Load() != nil {
+		l.arrive(c)
+		return
+	}
 	c.phase = phaseHandshake
 	l.expect(c)
 	if c.phase == phaseHandshake {
-		c.handshake.start(tls.Client(c, c.client))
+		c.handshake.start(tls.Client(c.wire, c.client))
 	}
 }
 

@@ -72,7 +72,7 @@ func (l *layer) serve(c *conn) {
 		l.abandon(c, errEnded)
 		return
 	}
-	c.handshake.start(tls.Server(c, config))
+	c.handshake.start(tls.Server(c.wire, config))
 }
 
 // refuse ends a connection that begins with something else than TLS. A request in plain HTTP is told so.

@@ -17,7 +17,9 @@ func (l *layer) receive(c *conn, b []byte) (consumed int) {
 	left, err := l.decrypt(c, b)
 	consumed = len(b) - len(left)
 	if len(l.plain) > 0 {
+		l.left = left
 		l.present(c, l.plain)
+		l.left = nil
 	}
 	if c.phase != phaseOpen {
 		return len(b)
@@ -79,9 +81,10 @@ func (l *layer) decrypt(c *conn, b []byte) (left []byte, err error) {
 func (l *layer) nextRecord(c *conn, taken *int, b []byte) (next, left []byte) {
 	for *taken < len(c.in) {
 		begun := c.in[*taken:]
-		n, whole := record(begun)
+		n, whole := c.record(begun)
 		if whole {
 			*taken += n
+			c.owed = 0
 			return begun[:n], b
 		}
 		if len(b) == 0 {
@@ -91,14 +94,23 @@ func (l *layer) nextRecord(c *conn, taken *int, b []byte) (next, left []byte) {
 		c.in = append(l.buffers.Grow(c.in, len(c.in)+more), b[:more]...)
 		b = b[more:]
 	}
-	n, whole := record(b)
+	n, whole := c.record(b)
 	if whole {
+		c.owed = 0
 		return b[:n], b[n:]
 	}
 	if len(b) > 0 {
 		c.in = append(l.buffers.Grow(c.in, len(c.in)+len(b)), b...)
 	}
 	return nil, nil
+}
+
+// record is record for the next bytes of a connection.
+func (c *conn) record(b []byte) (n int, whole bool) {
+	if c.owed > 0 {
+		return c.owed, len(b) >= c.owed
+	}
+	return record(b)
 }
 
 // answered counts what crypto/tls wrote by itself while it read: answers to key updates. An alert comes with an error.

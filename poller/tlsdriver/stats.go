@@ -17,6 +17,8 @@ type Stats struct {
 	// Handshakes succeeded; of these, Resumed used a session of before.
 	Handshakes atomic.Uint64
 	Resumed    atomic.Uint64
+	// Adopted connections had their handshake elsewhere.
+	Adopted atomic.Uint64
 	// TimedOut and Evicted handshakes were ended here.
 	TimedOut atomic.Uint64
 	Evicted  atomic.Uint64

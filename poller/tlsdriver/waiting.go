@@ -8,7 +8,7 @@ const evictScan = 256
 // expect begins to wait for a handshake.
 func (l *layer) expect(c *conn) {
 	h := newHandshake(c)
-	c.handshake = h
+	c.handshake, c.wire = h, &wire{c}
 	h.began = l.inner.Now()
 	h.linked = true
 	if h.prev = l.newest; h.prev != nil {
