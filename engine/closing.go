@@ -167,6 +167,7 @@ func (l *loop) Closed(t poller.Token, err error) {
 	s.sending.state = sendEnded
 	l.dropBacklog(&s.sending)
 	l.mu.Unlock()
+	l.unsubscribe(t, s)
 	if s.flags&flagOpened == 0 {
 		l.closedDialing(t, s, err)
 		return

@@ -42,8 +42,11 @@ func (s *Server) ServeDriver(driver poller.Driver) error {
 			s.workers.start = d.Go
 		}
 	}
-	s.serveWith(driver)
+	err = s.serveWith(driver)
 	s.mu.Unlock()
+	if err != nil {
+		return err
+	}
 	return s.run(driver)
 }
 
@@ -59,7 +62,11 @@ func (s *Server) ready() error {
 }
 
 // serveWith takes the driver on. Server.mu is held.
-func (s *Server) serveWith(driver poller.Driver) {
+func (s *Server) serveWith(driver poller.Driver) error {
+	if err := s.openBridge(); err != nil {
+		return err
+	}
 	s.driver = driver
 	s.began, s.done, s.idle = make(chan struct{}), make(chan struct{}), make(chan struct{})
+	return nil
 }

@@ -29,6 +29,9 @@ type Events struct {
 	Ping func(c Conn, payload []byte)
 	// Pong brings a pong, asked for or not. payload is valid until it returns.
 	Pong func(c Conn, payload []byte)
+	// Subscribed and Unsubscribed tell of subscriptions that Conn.Subscribe began and Conn.Unsubscribe ended, on the goroutine that called
+	// those, and of those that end with the connection, on its loop and before Close.
+	Subscribed, Unsubscribed func(c Conn, pattern string)
 	// Drained says that all has been written that waited because the peer was slow: after
 	// Send returned a Sent.Queued above 0 the connection takes messages at once again.
 	Drained func(c Conn)

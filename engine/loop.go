@@ -7,6 +7,7 @@ import (
 
 	"github.com/wsloop/wsloop/codec"
 	"github.com/wsloop/wsloop/codec/deflate"
+	"github.com/wsloop/wsloop/engine/internal/topic"
 	"github.com/wsloop/wsloop/handshake"
 	"github.com/wsloop/wsloop/poller"
 )
@@ -55,6 +56,7 @@ type loop struct {
 	resumed    []poller.Token // connections whose inbox is to be delivered by the loop
 	resumedNow []poller.Token
 	holders    []holder
+	patterns   []string // of a connection that is gone
 
 	now       atomic.Uint32          // wheel.now for other goroutines
 	beat      atomic.Uint64          // turns, for the watchdog
@@ -81,6 +83,8 @@ type loop struct {
 	inboxes       []*inbox // index 0 is not used
 	freeInboxes   []uint32
 	lingering     map[poller.Token]*inbox // of connections that ended before their callbacks had run
+	topics        topic.Table             // who subscribes, by slot
+	topicsVersion uint64                  // changes with them
 }
 
 var _ poller.Handler = (*loop)(nil)

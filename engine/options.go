@@ -33,6 +33,8 @@ import (
 //	Deflate.MaxRatio    none         close 1009
 //	MaxInFlight         16           the connection is not read, if MaxInFlightBytes is exceeded too
 //	MaxInFlightBytes    64 KiB       the connection is not read, if MaxInFlight is exceeded too, or this sixteen times
+//	MaxSubscriptions    256          ErrSubscriptions
+//	MaxRetainedBytes    64 MiB       the message is sent and not retained
 //	HandshakeTimeout    10 s         HTTP 408
 //	IdleTimeout         none         close 1001
 //	PingInterval        1 min        a ping
@@ -72,6 +74,8 @@ const (
 	DefaultWriteTimeout     = 30 * time.Second
 	DefaultCloseTimeout     = 5 * time.Second
 	DefaultSlowCallback     = time.Second
+	DefaultMaxSubscriptions = 256
+	DefaultMaxRetainedBytes = 64 << 20
 	DefaultDrainRate        = 5000
 )
 
@@ -111,6 +115,7 @@ type options struct {
 	maxBuffered      int
 	deflate          *deflation // nil unless messages are compressed
 	routes           *routes    // nil without Server.Routes
+	topics           *topics
 	maxOutbox        int
 	directBytes      int
 	maxMemory        int64
@@ -176,6 +181,11 @@ func (s *Server) options() (*options, error) {
 		}
 		o.routes = routes
 	}
+	topics, err := s.newTopics()
+	if err != nil {
+		return nil, err
+	}
+	o.topics = topics
 	o.maxOutbox = int(min(maxOutboxBytes, o.maxMemory/8/loops))
 	o.keepBytes = int(min(maxKeepBytes, o.maxMemory/8/loops/poolsPerLoop))
 	if o.slowCallback == Never {
@@ -232,6 +242,8 @@ func (s *Server) check() error {
 		{"MaxLifetime", int64(s.MaxLifetime)},
 		{"CloseTimeout", int64(s.CloseTimeout)},
 		{"SlowCallback", int64(s.SlowCallback)},
+		{"MaxSubscriptions", int64(s.MaxSubscriptions)},
+		{"MaxRetainedBytes", s.MaxRetainedBytes},
 		{"Drain.Rate", int64(s.Drain.Rate)},
 		{"Drain.Window", int64(s.Drain.Window)},
 	} {

@@ -35,8 +35,11 @@ func (c Conn) SendPrepared(p *Prepared, d Delivery) (Sent, error) {
 	if c.loop == nil {
 		return Sent{}, ErrClosed
 	}
+	return c.sendPrepared(p, message(p.op, d))
+}
+
+func (c Conn) sendPrepared(p *Prepared, o *outgoing) (Sent, error) {
 	l := c.loop
-	o := message(p.op, d)
 	l.mu.Lock()
 	if bits := l.classFor(c.token, o, p); bits != 0 && !p.class(bits).done.Load() {
 		l.mu.Unlock() // compressing takes long

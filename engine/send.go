@@ -52,6 +52,7 @@ type outgoing struct {
 	fin        bool
 	compressed bool // the payload is, and RSV1 is to be set
 	from, to   sendState
+	overflow   uint16 // 1 more than the index in Server.overflows, or 0 for the policy of the connection
 	delivery   Delivery
 }
 
@@ -139,7 +140,7 @@ func queueFrame[T []byte | string](l *loop, t poller.Token, s *sending, o *outgo
 	n := codec.MaxHeaderLen + len(payload)
 	fresh := s.backlog == 0
 	b := l.backlogOf(t, s)
-	policy := l.server.overflow(s.overflow)
+	policy := l.policyFor(s, o)
 	l.countDropped(s, &l.server.counters.expired, b.dropExpired(l.now.Load(), &l.pool))
 	var old *item
 	if policy.Policy == OverflowKeepLatest {
@@ -186,7 +187,7 @@ func queueFrame[T []byte | string](l *loop, t poller.Token, s *sending, o *outgo
 // new one is going to replace, lacks the memory to be allocated. loop.mu is held.
 func (l *loop) makeRoom(t poller.Token, s *sending, b *backlog, o *outgoing, old *item, cost, lacks int) (sent Sent, err error) {
 	counters := &l.server.counters
-	policy := l.server.overflow(s.overflow).Policy
+	policy := l.policyFor(s, o).Policy
 	limit := l.settings.maxBuffered - l.committed(s) - cost // for what is in the backlog
 	staying := b.fixed
 	if old != nil {
@@ -197,7 +198,7 @@ func (l *loop) makeRoom(t poller.Token, s *sending, b *backlog, o *outgoing, old
 	switch {
 	case full && policy == OverflowClose && s.flags&sendSlow != 0 && o.whole() && cost-itemBytes <= l.settings.maxBuffered:
 		counters.tooSlow.Add(1)
-		sent.Dropped = l.giveUp(t, s, l.server.overflow(s.overflow).code(), "too slow")
+		sent.Dropped = l.giveUp(t, s, l.policyFor(s, o).code(), "too slow")
 		l.order(t, orderTooSlow)
 		return sent, ErrTooSlow
 	case full && (policy < OverflowDropOldest || !o.whole() || staying > limit):
@@ -213,6 +214,14 @@ func (l *loop) makeRoom(t poller.Token, s *sending, b *backlog, o *outgoing, old
 		l.countDropped(s, &counters.oldest, sent.Dropped)
 	}
 	return sent, nil
+}
+
+// policyFor is what holds for a frame that has to wait. loop.mu is held.
+func (l *loop) policyFor(s *sending, o *outgoing) *Overflow {
+	if o.overflow != 0 {
+		return l.server.overflow(uint8(o.overflow - 1))
+	}
+	return l.server.overflow(s.overflow)
 }
 
 // countDropped counts dropped messages.

@@ -96,6 +96,15 @@ type Server struct {
 	SlowCallback time.Duration
 	// Drain is how Shutdown closes connections.
 	Drain Drain
+	// Topics say what holds for messages to some topics. MaxSubscriptions is how many subscriptions a connection may
+	// have, and MaxRetainedBytes what retained messages may take.
+	Topics           []Topic
+	MaxSubscriptions int
+	MaxRetainedBytes int64
+	// Bridge, if set, joins the topics of this server with those of others. BridgeGap is called, on any goroutine, when messages
+	// from these may have been missed.
+	Bridge    Bridge
+	BridgeGap func()
 	// Deflate, if not nil, agrees to permessage-deflate (RFC 7692) where a client offers it.
 	Deflate *Deflate
 
@@ -111,6 +120,8 @@ type Server struct {
 	settings     *options
 	tune         func(*options) // by which tests reach what has no field
 	loops        []*loop
+	running      atomic.Pointer[[]*loop] // the same, for those who do not hold mu
+	topics       *topics
 	workers      *workers // nil if callbacks run on the loops
 	sources      *sources // nil if they are not limited
 	web          *web     // nil without HTTP
@@ -196,6 +207,7 @@ func (s *Server) run(driver poller.Driver) error {
 	unwatch := s.watch(s.settings.slowCallback)
 	err := driver.Serve(s.addLoop)
 	unwatch()
+	s.closeBridge()
 	if s.workers != nil {
 		s.workers.wg.Wait()
 	}
@@ -212,11 +224,21 @@ func (s *Server) addLoop(driver poller.Loop) poller.Handler {
 	l := newLoop(s, driver)
 	s.mu.Lock()
 	s.loops = append(s.loops, l)
+	running := slices.Clone(s.loops)
+	s.running.Store(&running)
 	if len(s.loops) == 1 {
 		close(s.began)
 	}
 	s.mu.Unlock()
 	return l
+}
+
+// allLoops are those that run.
+func (s *Server) allLoops() []*loop {
+	if running := s.running.Load(); running != nil {
+		return *running
+	}
+	return nil
 }
 
 func (s *Server) isClosed() bool {
@@ -253,7 +275,10 @@ func (s *Server) start(listeners []net.Listener, config *tls.Config) (poller.Dri
 			return nil, err
 		}
 	}
-	s.serveWith(driver)
+	if err := s.serveWith(driver); err != nil {
+		driver.Stop()
+		return nil, err
+	}
 	return driver, nil
 }
 
@@ -262,7 +287,7 @@ func (s *Server) configure(settings *options) {
 	if s.tune != nil {
 		s.tune(settings)
 	}
-	s.settings = settings
+	s.settings, s.topics = settings, settings.topics
 	s.events.Store(&[]*Events{&s.Events})
 	if settings.routes != nil {
 		s.routeEvents(settings.routes)

@@ -1,0 +1,273 @@
+package engine
+
+import (
+	"hash/maphash"
+	"sync"
+
+	"github.com/wsloop/wsloop/codec"
+	"github.com/wsloop/wsloop/engine/internal/topic"
+	"github.com/wsloop/wsloop/poller"
+)
+
+// A Topic says what holds for messages to the topics that match a pattern. Of several that match, the first in
+// Server.Topics counts.
+type Topic struct {
+	Pattern string
+	// Overflow is what becomes of messages for peers that are slow, in place of the policy of each connection; nil leaves it to that.
+	Overflow *Overflow
+	// Conflate has a message take the place of the one of the same topic that waits for a slow peer. Overflow is OverflowKeepLatest then, if not set.
+	Conflate bool
+	// Retain keeps the last message of each topic, and sends it to those who subscribe later.
+	Retain bool
+}
+
+// ErrSubscriptions reports that a connection has as many subscriptions as it may have (Server.MaxSubscriptions).
+var ErrSubscriptions = topic.ErrLimit
+
+// A TopicError says why the name of a topic, or a pattern, is refused.
+type TopicError = topic.Error
+
+// topicRule is a Topic as it is used.
+type topicRule struct {
+	pattern  string
+	overflow uint16 // see outgoing.overflow
+	conflate bool
+	retain   bool
+}
+
+// laneCount is how many topics can be published to at once. Those that share a lane take turns.
+const laneCount = 64
+
+// topics are what the loops share of topics. Each loop has the subscriptions of its connections.
+type topics struct {
+	rules   []topicRule
+	retains bool // one of them does
+	limit   int  // of subscriptions of one connection
+	seed    maphash.Seed
+	// lanes order what is published to a topic: all receivers see the same order, and a retained message is the last one. A lane is
+	// locked before loop.mu, and never held over a callback.
+	lanes    [laneCount]sync.Mutex
+	retained retained
+	interest interest
+}
+
+func (ts *topics) lane(name string) *sync.Mutex {
+	return &ts.lanes[maphash.String(ts.seed, name)%laneCount]
+}
+
+// rule finds what holds for a topic.
+func (ts *topics) rule(name string) *topicRule {
+	for i := range ts.rules {
+		if topic.Matches(ts.rules[i].pattern, name) {
+			return &ts.rules[i]
+		}
+	}
+	return &topicRule{}
+}
+
+// outgoing is a message to a topic on its way out.
+func (r *topicRule) outgoing(name string, op codec.Opcode, d Delivery) *outgoing {
+	o := message(op, d)
+	o.overflow = r.overflow
+	if r.conflate {
+		o.delivery.Key = name
+	}
+	return o
+}
+
+// newTopics checks the configuration.
+func (s *Server) newTopics() (*topics, error) {
+	ts := &topics{limit: orDefault(s.MaxSubscriptions, DefaultMaxSubscriptions), seed: maphash.MakeSeed()}
+	ts.retained.most = orDefault(s.MaxRetainedBytes, DefaultMaxRetainedBytes)
+	for i := range s.Topics {
+		t := &s.Topics[i]
+		if err := topic.CheckPattern(t.Pattern); err != nil {
+			return nil, &ConfigError{"Topics", err.Error()}
+		}
+		policy := t.Overflow
+		if policy == nil && t.Conflate {
+			policy = &Overflow{Policy: OverflowKeepLatest}
+		}
+		rule := topicRule{pattern: t.Pattern, conflate: t.Conflate, retain: t.Retain}
+		if policy != nil {
+			if err := policy.check(); err != nil {
+				return nil, &ConfigError{"Topics", t.Pattern + ": " + err.Error()}
+			}
+			if t.Conflate && policy.Policy != OverflowKeepLatest {
+				return nil, &ConfigError{"Topics", t.Pattern + ": only OverflowKeepLatest conflates"}
+			}
+			number, ok := s.internOverflow(*policy)
+			if !ok {
+				return nil, &ConfigError{"Topics", errOverflows.Error()}
+			}
+			rule.overflow = uint16(number) + 1
+		}
+		ts.rules = append(ts.rules, rule)
+		ts.retains = ts.retains || t.Retain
+	}
+	return ts, nil
+}
+
+// Subscribe has the connection get what is published to the topics that match a pattern, from now on; first of all the retained messages,
+// if there are any. It gets each message once, however many of its patterns match. A second subscription to the same pattern
+// is none. Subscriptions end with the connection. Any goroutine.
+//
+// The names of topics are tokens separated by dots: "rooms.5.talk". In a pattern, "*" stands for one token, and ">" as the last one for
+// one or more. The error is ErrClosed, as it is before Open and once the closing handshake has begun, ErrSubscriptions, or a *TopicError.
+func (c Conn) Subscribe(pattern string) error {
+	if c.loop == nil {
+		return ErrClosed
+	}
+	if err := topic.CheckPattern(pattern); err != nil {
+		return err
+	}
+	added, events, err := c.subscribe(pattern)
+	if added && events.Subscribed != nil {
+		events.Subscribed(c, pattern)
+	}
+	return err
+}
+
+func (c Conn) subscribe(pattern string) (added bool, events *Events, err error) {
+	l, ts := c.loop, c.loop.server.topics
+	if ts.retains {
+		defer ts.holdBack(pattern)()
+	}
+	l.mu.Lock()
+	s := l.sessionOf(c.token)
+	if s == nil || s.sending.state != sendOpen && s.sending.state != sendFragments {
+		l.mu.Unlock()
+		return false, nil, ErrClosed
+	}
+	events = (*l.server.events.Load())[s.events]
+	added, first, err := l.topics.Subscribe(c.token.Slot(), uint64(c.token), pattern, ts.limit)
+	if added {
+		l.topicsVersion++
+		l.server.counters.subscriptions.Add(1)
+	}
+	if first {
+		ts.interest.add(pattern)
+	}
+	l.mu.Unlock()
+	if added && ts.retains {
+		c.sendRetained(pattern)
+	}
+	return added, events, err
+}
+
+// holdBack keeps the topics that match a pattern from being published to, until the function it returns is called.
+func (ts *topics) holdBack(pattern string) (release func()) {
+	if !topic.IsPattern(pattern) {
+		lane := ts.lane(pattern)
+		lane.Lock()
+		return lane.Unlock
+	}
+	for i := range ts.lanes {
+		ts.lanes[i].Lock()
+	}
+	return func() {
+		for i := range ts.lanes {
+			ts.lanes[i].Unlock()
+		}
+	}
+}
+
+// Unsubscribe ends a subscription: nothing that is published from now on is sent because of it. It says whether there was
+// one. Any goroutine.
+func (c Conn) Unsubscribe(pattern string) bool {
+	if c.loop == nil {
+		return false
+	}
+	l := c.loop
+	l.mu.Lock()
+	s := l.sessionOf(c.token)
+	if s == nil {
+		l.mu.Unlock()
+		return false
+	}
+	events := (*l.server.events.Load())[s.events]
+	removed, last := l.topics.Unsubscribe(c.token.Slot(), pattern)
+	if removed {
+		l.unsubscribed(pattern, last)
+	}
+	l.mu.Unlock()
+	if removed && events.Unsubscribed != nil {
+		events.Unsubscribed(c, pattern)
+	}
+	return removed
+}
+
+// sessionOf is the session of a live connection, of which any goroutine may see sending and events. loop.mu is held.
+func (l *loop) sessionOf(t poller.Token) *session {
+	if l.sendingOf(t) == nil {
+		return nil
+	}
+	return l.sessions.At(t.Slot())
+}
+
+// Subscriptions are the patterns of the connection, in no order. Any goroutine.
+func (c Conn) Subscriptions() []string {
+	if c.loop == nil {
+		return nil
+	}
+	c.loop.mu.Lock()
+	defer c.loop.mu.Unlock()
+	if c.loop.sendingOf(c.token) == nil {
+		return nil
+	}
+	return c.loop.topics.Subscriptions(c.token.Slot(), nil)
+}
+
+// unsubscribe ends all subscriptions of a connection that is gone.
+func (l *loop) unsubscribe(t poller.Token, s *session) {
+	told := l.eventsOf(s).Unsubscribed
+	l.mu.Lock()
+	patterns := l.patterns[:0]
+	l.topics.UnsubscribeAll(t.Slot(), func(pattern string, last bool) {
+		l.unsubscribed(pattern, last)
+		patterns = append(patterns, pattern)
+	})
+	l.mu.Unlock()
+	for _, pattern := range patterns {
+		if told != nil {
+			l.tellUnsubscribed(told, t, pattern)
+		}
+	}
+	clear(patterns)
+	l.patterns = patterns
+}
+
+func (l *loop) tellUnsubscribed(told func(Conn, string), t poller.Token, pattern string) {
+	defer l.recoverPanic(0)
+	told(Conn{l, t}, pattern)
+}
+
+// unsubscribed counts a subscription out. loop.mu is held.
+func (l *loop) unsubscribed(pattern string, last bool) {
+	l.topicsVersion++
+	l.server.counters.subscriptions.Add(-1)
+	if last {
+		l.server.topics.interest.remove(pattern)
+	}
+}
+
+// Subscribers is how many connections a message to a topic would go to. Any goroutine.
+func (s *Server) Subscribers(name string) (n int) {
+	if topic.CheckName(name) != nil {
+		return 0
+	}
+	f := fanOuts.Get().(*fanOut)
+	defer f.put()
+	for _, l := range s.allLoops() {
+		l.mu.Lock()
+		f.sets = l.topics.Match(name, f.sets[:0])
+		if len(f.sets) == 1 {
+			n += len(f.sets[0].Members())
+		} else {
+			f.members = l.topics.Union(f.sets, f.members[:0])
+			n += len(f.members)
+		}
+		l.mu.Unlock()
+	}
+	return n
+}
