@@ -118,6 +118,7 @@ type options struct {
 	topics           *topics
 	maxOutbox        int
 	directBytes      int
+	fanOutChunk      int
 	maxMemory        int64
 	keepBytes        int // by each pool
 	maxConnections   int64
@@ -166,7 +167,7 @@ func (s *Server) options() (*options, error) {
 		seed:         rand.Uint64(),
 	}
 	loops := int64(poller.LoopCount(s.Loops))
-	o.directBytes = directBytes
+	o.directBytes, o.fanOutChunk = directBytes, fanOutChunk
 	if s.Deflate != nil {
 		d, err := newDeflation(s.Deflate, int64(o.codec.MessageBytes), o.maxMemory)
 		if err != nil {

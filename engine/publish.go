@@ -136,7 +136,7 @@ func (f *fanOut) run(l *loop, p *publication, o *outgoing) {
 	prepared := p.prepare(l.server)
 	version := l.topicsVersion
 	for i, member := range f.members {
-		if i%fanOutChunk == fanOutChunk-1 {
+		if i > 0 && i%l.settings.fanOutChunk == 0 {
 			l.mu.Unlock() // others want to send, too
 			l.mu.Lock()
 		}

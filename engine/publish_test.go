@@ -6,8 +6,6 @@ import (
 	"github.com/wsloop/wsloop/codec"
 )
 
-func BenchmarkPublish(b *testing.B) {
-}
 
 func TestPublish(t *testing.T) {
 	s := &Server{Events: Events{Open: func(c Conn) {
