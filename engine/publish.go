@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"runtime"
 	"sync"
 
 	"github.com/wsloop/wsloop/codec"
@@ -138,6 +139,7 @@ func (f *fanOut) run(l *loop, p *publication, o *outgoing) {
 	for i, member := range f.members {
 		if i > 0 && i%l.settings.fanOutChunk == 0 {
 			l.mu.Unlock() // others want to send, too
+			runtime.Gosched()
 			l.mu.Lock()
 		}
 		t := poller.Token(member)
