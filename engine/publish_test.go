@@ -6,7 +6,6 @@ import (
 	"github.com/wsloop/wsloop/codec"
 )
 
-
 func TestPublish(t *testing.T) {
 	s := &Server{Events: Events{Open: func(c Conn) {
 		if err := c.Subscribe("rooms.*"); err != nil {
