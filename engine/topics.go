@@ -27,6 +27,9 @@ var ErrSubscriptions = topic.ErrLimit
 // A TopicError says why the name of a topic, or a pattern, is refused.
 type TopicError = topic.Error
 
+// CheckTopic says whether messages can be published to a name; the error is a *TopicError.
+func CheckTopic(name string) error { return topic.CheckName(name) }
+
 // topicRule is a Topic as it is used.
 type topicRule struct {
 	pattern  string

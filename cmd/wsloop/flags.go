@@ -67,8 +67,8 @@ func (c *serveConfig) checkProcs() (wrong string) {
 		return ""
 	case c.unix != "":
 		return "-procs shares a TCP port between processes, and a Unix socket cannot be shared: leave out -procs or -unix"
-	case c.mode == "broadcast":
-		return "-mode broadcast reaches the connections of one process only: leave out -procs"
+	case c.mode == "broadcast" || c.mode == "topics":
+		return "-mode " + c.mode + " reaches the connections of one process only: leave out -procs"
 	case c.server.Loops == 0:
 		c.server.Loops = 1
 	}
@@ -80,7 +80,7 @@ func (c *serveConfig) addFlags(flags *flag.FlagSet) {
 	s := &c.server
 	flags.StringVar(&s.Addr, "addr", "localhost:8080", "TCP `address` to listen on; port 0 takes a free one")
 	flags.StringVar(&c.unix, "unix", "", "listen on a Unix socket at this `path` instead")
-	flags.StringVar(&c.mode, "mode", "echo", "echo, broadcast or discard")
+	flags.StringVar(&c.mode, "mode", "echo", "echo, broadcast, topics or discard")
 	flags.StringVar(&c.driver, "driver", defaultDriver(), "native, or gnet: the event loops of that library")
 	flags.Func("origin", "origin `pattern` that pages may have, may be repeated; * allows all (default the server's own host)",
 		func(pattern string) error {

@@ -7,14 +7,16 @@ import (
 	"github.com/wsloop/wsloop/codec"
 	"github.com/wsloop/wsloop/engine"
 	"github.com/wsloop/wsloop/handshake"
+	"github.com/wsloop/wsloop/internal/topics"
 )
 
-var modeNames = []string{"echo", "broadcast", "discard"}
+var modeNames = []string{"echo", "broadcast", "topics", "discard"}
 
 // modes are what a server may do with messages.
 var modes = map[string]func(*engine.Server) engine.Events{
 	"echo":      echo,
 	"broadcast": broadcast,
+	"topics":    func(s *engine.Server) engine.Events { return topics.New(s).Events() },
 	"discard":   func(*engine.Server) engine.Events { return engine.Events{Plain: page} },
 }
 
