@@ -1,0 +1,162 @@
+package topic
+
+import "strings"
+
+// A Table is who subscribes to what. The zero value is empty.
+//
+// A subscriber is a number that its user gives to nobody else, and better a small one,
+// for the table has room for all that are lower. With each subscription comes a
+// value, the member, that stands in the set; a subscriber usually has one.
+type Table struct {
+	sets        dict[*Set] // by pattern
+	wildcards   node[*Set] // the root of those that have some
+	indexed     slab[*Set]
+	subscribers slab[[]entry] // by id; those that have no entry are not in use
+	marks       []uint64      // a bit for each id, 0 outside of Union
+}
+
+// Len is the number of patterns that have a subscriber.
+func (t *Table) Len() int { return len(t.sets.m) }
+
+// Count is the number of subscribers of exactly this pattern.
+func (t *Table) Count(pattern string) int {
+	if s := t.sets.m[pattern]; s != nil {
+		return len(s.members)
+	}
+	return 0
+}
+
+// Subscribe adds a subscription, of which the table keeps a copy of the pattern. added
+// is false if there is one already, whose member stays; first is true if nobody else had
+// that pattern. The error is an [*Error] of the pattern, or [ErrLimit] if id has limit
+// subscriptions or more; a limit of 0 or less is none.
+//
+// It looks for the subscription among those of id or in the set, where there are fewer.
+func (t *Table) Subscribe(id uint32, member uint64, pattern string, limit int) (added, first bool, err error) {
+	s := t.sets.m[pattern]
+	entries := t.entries(id)
+	if s == nil {
+		if err := CheckPattern(pattern); err != nil {
+			return false, false, err
+		}
+	} else if s.find(id, entries) >= 0 {
+		return false, false, nil
+	}
+	if limit > 0 && len(entries) >= limit {
+		return false, false, ErrLimit
+	}
+	if first = s == nil; first {
+		s = t.newSet(strings.Clone(pattern))
+	}
+	position := s.add(member, owner{id, uint32(len(entries))})
+	*t.subscribers.use(id) = append1(entries, entry{s.index, position})
+	return true, first, nil
+}
+
+// Unsubscribe takes a subscription back. removed is false if there is none; last is true
+// if nobody has that pattern any more.
+func (t *Table) Unsubscribe(id uint32, pattern string) (removed, last bool) {
+	s := t.sets.m[pattern]
+	if s == nil {
+		return false, false
+	}
+	i := s.find(id, t.entries(id))
+	if i < 0 {
+		return false, false
+	}
+	_, last = t.remove(id, i)
+	return true, last
+}
+
+// UnsubscribeAll takes back all that id has, and tells each, in no order; last is true if
+// nobody has that pattern any more. told may be nil. It must not use the table.
+func (t *Table) UnsubscribeAll(id uint32, told func(pattern string, last bool)) {
+	for n := len(t.entries(id)); n > 0; n-- {
+		pattern, last := t.remove(id, n-1)
+		if told != nil {
+			told(pattern, last)
+		}
+	}
+}
+
+// Subscriptions appends the patterns of id to patterns, in no order.
+func (t *Table) Subscriptions(id uint32, patterns []string) []string {
+	for _, e := range t.entries(id) {
+		patterns = append(patterns, (*t.indexed.get(e.set)).pattern)
+	}
+	return patterns
+}
+
+func (t *Table) entries(id uint32) []entry {
+	if entries := t.subscribers.at(id); entries != nil {
+		return *entries
+	}
+	return nil
+}
+
+// find gives the place of s among the entries of id, or -1.
+func (s *Set) find(id uint32, entries []entry) int {
+	if len(s.owners) < len(entries) {
+		for _, o := range s.owners {
+			if o.id == id {
+				return int(o.entry)
+			}
+		}
+		return -1
+	}
+	for i, e := range entries {
+		if e.set == s.index {
+			return i
+		}
+	}
+	return -1
+}
+
+// remove takes an entry of id out, and fills its place with the last.
+func (t *Table) remove(id uint32, place int) (pattern string, last bool) {
+	entries := t.subscribers.get(id)
+	gone := (*entries)[place]
+	s := *t.indexed.get(gone.set)
+	if moved, ok := s.remove(gone.position); ok {
+		(*t.subscribers.get(moved.id))[moved.entry].position = gone.position
+	}
+	end := len(*entries) - 1
+	if place < end {
+		moved := (*entries)[end]
+		(*entries)[place] = moved
+		(*t.indexed.get(moved.set)).owners[moved.position].entry = uint32(place)
+	}
+	if *entries = shrink((*entries)[:end]); end == 0 {
+		t.subscribers.release(id)
+	}
+	if last = len(s.members) == 0; last {
+		t.dropSet(s)
+	}
+	return s.pattern, last
+}
+
+// newSet makes the set of a pattern that the table may keep.
+func (t *Table) newSet(pattern string) *Set {
+	s := &Set{pattern: pattern}
+	index, item := t.indexed.take()
+	s.index, *item = index, s
+	if IsPattern(pattern) {
+		s.node = t.wildcards.grow(pattern)
+		s.node.put(s)
+	}
+	t.sets.put(pattern, s)
+	return s
+}
+
+// dropSet forgets an empty set.
+func (t *Table) dropSet(s *Set) {
+	t.sets.remove(s.pattern)
+	t.indexed.release(s.index)
+	if s.node != nil {
+		s.node.drop()
+		s.node = nil
+	}
+	if t.Len() == 0 {
+		t.marks = nil
+	}
+}
