@@ -3,6 +3,7 @@ package topic
 import (
 	"fmt"
 	"math/bits"
+	"reflect"
 )
 
 // fault finds what is wrong in a table, or gives "".
@@ -17,7 +18,7 @@ func (t *Table) fault() string {
 		return "subscribers: " + f
 	}
 	wild, memberships, found := 0, 0, 0
-	for pattern, s := range t.sets.m {
+	for pattern, s := range t.sets.all {
 		if f := t.faultOfSet(pattern, s); f != "" {
 			return pattern + ": " + f
 		}
@@ -26,8 +27,8 @@ func (t *Table) fault() string {
 		}
 		memberships += len(s.members)
 	}
-	if n := count(&t.indexed); n != len(t.sets.m) {
-		return fmt.Sprint(n, " indices for ", len(t.sets.m), " sets")
+	if n := count(&t.indexed); n != t.sets.n {
+		return fmt.Sprint(n, " indices for ", t.sets.n, " sets")
 	}
 	for id := range uint32(len(t.subscribers.chunks)) * chunkLen {
 		if entries := t.subscribers.at(id); entries != nil {
@@ -49,7 +50,7 @@ func (t *Table) fault() string {
 			f = "marks are left"
 		}
 	}
-	if len(t.sets.m) == 0 && t.marks != nil {
+	if t.sets.n == 0 && t.marks != nil {
 		f = "an empty table has marks"
 	}
 	return f
@@ -82,12 +83,33 @@ func (t *Table) faultOfSet(pattern string, s *Set) string {
 // slack reports whether a slice has more room than it should.
 func slack[T any](s []T) bool { return cap(s) > 8 && len(s) < cap(s)/2 }
 
+// unused reports whether nothing is kept in a part of a slice.
+func unused[T any](s []T) bool {
+	for i := range s {
+		if !reflect.ValueOf(&s[i]).Elem().IsZero() {
+			return false
+		}
+	}
+	return true
+}
+
 func (d *dict[V]) fault() string {
+	n, buckets := 0, len(d.buckets)
+	for i, b := range d.buckets {
+		n += len(b)
+		for key := range b {
+			if d.place(key) != i {
+				return key + " is in another bucket"
+			}
+		}
+	}
 	switch {
-	case d.m != nil && len(d.m) == 0:
-		return "an empty map"
-	case d.most < len(d.m), d.most >= minShrink && len(d.m) < d.most/4:
-		return fmt.Sprint(len(d.m), " entries of once ", d.most)
+	case n != d.n, d.n == 0 && d.buckets != nil, slack(d.buckets) || !unused(d.buckets[buckets:cap(d.buckets)]):
+		return fmt.Sprint(n, " entries of ", d.n, " in ", buckets, " buckets")
+	case n > maxBucket*buckets, buckets > 1 && n < minBucket*buckets:
+		return fmt.Sprint(n, " entries in ", buckets, " buckets")
+	case buckets == 1 && (d.most < n || d.most >= minShrink && n < d.most/4):
+		return fmt.Sprint(n, " entries of once ", d.most)
 	}
 	return ""
 }
@@ -101,6 +123,11 @@ func (s *slab[T]) fault() string {
 		if c != nil {
 			for _, word := range c.used {
 				n += bits.OnesCount64(word)
+			}
+			for k := range c.items {
+				if c.used[k/64]>>(k%64)&1 == 0 && !unused(c.items[k:k+1]) {
+					return fmt.Sprint("item ", k, " of chunk ", i, " is kept")
+				}
 			}
 			if n == 0 || n != c.n {
 				return fmt.Sprint("chunk ", i, " has ", n, " in use, and says ", c.n)
@@ -127,11 +154,13 @@ func (n *node[V]) fault() (values int, fault string) {
 	if n.has {
 		values++
 	}
-	if f := n.many.fault(); f != "" {
-		return 0, f
+	if n.many != nil {
+		if f := n.many.fault(); f != "" || n.many.n <= maxFew/2 || n.few != nil {
+			return 0, fmt.Sprint(len(n.few), " branches in a slice and ", n.many.n, " in a map: ", f)
+		}
 	}
-	if slack(n.few) || n.few != nil && len(n.few) == 0 || n.few != nil && n.many.m != nil || len(n.few) > maxFew || n.many.m != nil && len(n.many.m) <= maxFew/2 {
-		return 0, fmt.Sprint(len(n.few), " branches in a slice of ", cap(n.few), ", ", len(n.many.m), " in a map")
+	if slack(n.few) || n.few != nil && len(n.few) == 0 || len(n.few) > maxFew || !unused(n.few[len(n.few):cap(n.few)]) {
+		return 0, fmt.Sprint(len(n.few), " branches in a slice of ", cap(n.few))
 	}
 	below := []*node[V]{n.star, n.tail}
 	for b := range n.branches {
