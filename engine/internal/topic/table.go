@@ -4,9 +4,9 @@ import "strings"
 
 // A Table is who subscribes to what. The zero value is empty.
 //
-// A subscriber is a number that its user gives to nobody else, and better a small one,
-// for the table has room for all that are lower. With each subscription comes a
-// value, the member, that stands in the set; a subscriber usually has one.
+// A subscriber is a number, better a small one, for the table has some room for all that
+// are lower; UnsubscribeAll makes it free for another. With each subscription comes a
+// value, the member, that stands in the set; a subscriber usually has one for all.
 type Table struct {
 	sets        dict[*Set] // by pattern
 	wildcards   node[*Set] // the root of those that have some
