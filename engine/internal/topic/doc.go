@@ -23,8 +23,8 @@
 // more than there are tokens in all those patterns. [Retained] keeps names in such a
 // tree, which patterns walk.
 //
-// Sets and nodes go with their last user, slices shrink when half of them is unused, maps
-// when three quarters are, and chunks of slabs when nothing in them is used.
+// Sets and nodes go with their last user, slices shrink when more than half of them is
+// unused, maps bucket by bucket, and chunks of slabs go when nothing in them is used.
 //
 // Nothing here locks: the user, which is one loop, holds its mutex.
 package topic

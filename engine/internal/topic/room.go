@@ -24,38 +24,3 @@ func shrink[T any](s []T) []T {
 	}
 	return s
 }
-
-// A dict is a map that gives memory back, which those of Go do not. The zero value is
-// empty.
-type dict[V any] struct {
-	m    map[string]V
-	most int // the entries there were at once since m was made
-}
-
-// minShrink is below what number of entries a map stays as it is.
-const minShrink = 64
-
-func (d *dict[V]) put(key string, v V) {
-	if d.m == nil {
-		d.m = make(map[string]V)
-	}
-	d.m[key] = v
-	d.most = max(d.most, len(d.m))
-}
-
-// remove removes an entry that exists. When a quarter is left, that is copied, which
-// costs each of those that went three times as much as to remove it.
-func (d *dict[V]) remove(key string) {
-	delete(d.m, key)
-	n := len(d.m)
-	switch {
-	case n == 0:
-		*d = dict[V]{}
-	case d.most >= minShrink && n < d.most/4:
-		m := make(map[string]V, n)
-		for key, v := range d.m {
-			m[key] = v
-		}
-		*d = dict[V]{m, n}
-	}
-}

@@ -4,9 +4,9 @@ import "strings"
 
 // A Table is who subscribes to what. The zero value is empty.
 //
-// A subscriber is a number that its user gives to nobody else, and better a small one,
-// for the table has room for all that are lower. With each subscription comes a
-// value, the member, that stands in the set; a subscriber usually has one.
+// A subscriber is a number, better a small one, for the table has some room for all that
+// are lower; UnsubscribeAll makes it free for another. With each subscription comes a
+// value, the member, that stands in the set; a subscriber usually has one for all.
 type Table struct {
 	sets        dict[*Set] // by pattern
 	wildcards   node[*Set] // the root of those that have some
@@ -16,11 +16,11 @@ type Table struct {
 }
 
 // Len is the number of patterns that have a subscriber.
-func (t *Table) Len() int { return len(t.sets.m) }
+func (t *Table) Len() int { return t.sets.n }
 
 // Count is the number of subscribers of exactly this pattern.
 func (t *Table) Count(pattern string) int {
-	if s := t.sets.m[pattern]; s != nil {
+	if s := t.sets.get(pattern); s != nil {
 		return len(s.members)
 	}
 	return 0
@@ -33,7 +33,7 @@ func (t *Table) Count(pattern string) int {
 //
 // It looks for the subscription among those of id or in the set, where there are fewer.
 func (t *Table) Subscribe(id uint32, member uint64, pattern string, limit int) (added, first bool, err error) {
-	s := t.sets.m[pattern]
+	s := t.sets.get(pattern)
 	entries := t.entries(id)
 	if s == nil {
 		if err := CheckPattern(pattern); err != nil {
@@ -56,7 +56,7 @@ func (t *Table) Subscribe(id uint32, member uint64, pattern string, limit int) (
 // Unsubscribe takes a subscription back. removed is false if there is none; last is true
 // if nobody has that pattern any more.
 func (t *Table) Unsubscribe(id uint32, pattern string) (removed, last bool) {
-	s := t.sets.m[pattern]
+	s := t.sets.get(pattern)
 	if s == nil {
 		return false, false
 	}

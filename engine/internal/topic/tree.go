@@ -10,7 +10,7 @@ type node[V any] struct {
 	token  string // part of a name or pattern that ends below, or did once
 	// The branches are in few, or when those were more than maxFew in many, until half as many are left.
 	few  []*node[V]
-	many dict[*node[V]]
+	many *dict[*node[V]]
 	// What follows a wildcard is no branch.
 	star, tail *node[V]
 	value      V
@@ -23,8 +23,8 @@ const maxFew = 8
 
 // branch gives the node for a token that is no wildcard, or nil.
 func (n *node[V]) branch(token string) *node[V] {
-	if n.many.m != nil {
-		return n.many.m[token]
+	if n.many != nil {
+		return n.many.get(token)
 	}
 	for _, b := range n.few {
 		if b.token == token {
@@ -41,9 +41,11 @@ func (n *node[V]) branches(yield func(*node[V]) bool) {
 			return
 		}
 	}
-	for _, b := range n.many.m {
-		if !yield(b) {
-			return
+	if n.many != nil {
+		for _, b := range n.many.all {
+			if !yield(b) {
+				return
+			}
 		}
 	}
 }
@@ -92,7 +94,7 @@ func (n *node[V]) put(v V) { n.value, n.has = v, true }
 func (n *node[V]) drop() {
 	var none V
 	n.value, n.has = none, false
-	for n.parent != nil && !n.has && n.star == nil && n.tail == nil && n.few == nil && n.many.m == nil {
+	for n.parent != nil && !n.has && n.star == nil && n.tail == nil && n.few == nil && n.many == nil {
 		n.parent.detach(n)
 		n = n.parent
 	}
@@ -104,11 +106,12 @@ func (n *node[V]) attach(b *node[V]) {
 		n.star = b
 	case b.token == tail:
 		n.tail = b
-	case n.many.m != nil:
+	case n.many != nil:
 		n.many.put(b.token, b)
 	case len(n.few) < maxFew:
 		n.few = append1(n.few, b)
 	default:
+		n.many = new(dict[*node[V]])
 		for _, f := range n.few {
 			n.many.put(f.token, f)
 		}
@@ -123,15 +126,15 @@ func (n *node[V]) detach(b *node[V]) {
 		n.star = nil
 	case b.token == tail:
 		n.tail = nil
-	case n.many.m != nil:
+	case n.many != nil:
 		n.many.remove(b.token)
-		if len(n.many.m) > maxFew/2 {
+		if n.many.n > maxFew/2 {
 			return
 		}
-		for _, m := range n.many.m {
+		for _, m := range n.many.all {
 			n.few = append1(n.few, m)
 		}
-		n.many = dict[*node[V]]{}
+		n.many = nil
 	default:
 		n.detachFew(b)
 	}
