@@ -2,7 +2,6 @@ package main
 
 import (
 	_ "embed"
-	"sync"
 
 	"github.com/wsloop/wsloop/codec"
 	"github.com/wsloop/wsloop/engine"
@@ -30,38 +29,11 @@ func send(c engine.Conn, op codec.Opcode, payload []byte) { _, _ = c.Send(op, pa
 
 // broadcast sends every message to everybody, its sender included.
 func broadcast(s *engine.Server) engine.Events {
-	var mu sync.RWMutex
-	var all []engine.Conn // in the order in which they came, more or less, as they lie in memory
-	places := make(map[engine.Conn]int)
+	const everybody = "everybody"
 	return engine.Events{
-		Plain: page,
-		Open: func(c engine.Conn) {
-			mu.Lock()
-			defer mu.Unlock()
-			places[c] = len(all)
-			all = append(all, c)
-		},
-		Message: func(_ engine.Conn, op codec.Opcode, payload []byte) {
-			p, err := s.Prepare(op, payload)
-			if err != nil {
-				return
-			}
-			mu.RLock()
-			defer mu.RUnlock()
-			for _, c := range all {
-				_, _ = c.SendPrepared(p, engine.Delivery{})
-			}
-		},
-		Close: func(c engine.Conn, _ engine.Closure) {
-			mu.Lock()
-			defer mu.Unlock()
-			place, last := places[c], len(all)-1
-			delete(places, c)
-			if moved := all[last]; place != last {
-				all[place], places[moved] = moved, place
-			}
-			all = all[:last]
-		},
+		Plain:   page,
+		Open:    func(c engine.Conn) { _ = c.Subscribe(everybody) }, // it may be gone already
+		Message: func(_ engine.Conn, op codec.Opcode, payload []byte) { _, _ = s.Publish(everybody, op, payload) },
 	}
 }
 
