@@ -33,7 +33,8 @@ import (
 //	Deflate.MaxRatio    none         close 1009
 //	MaxInFlight         16           the connection is not read, if MaxInFlightBytes is exceeded too
 //	MaxInFlightBytes    64 KiB       the connection is not read, if MaxInFlight is exceeded too, or this sixteen times
-//	HandshakeTimeout    10 s         HTTP 408
+//	MaxTLSHandshakes    16,384       the oldest that waits for its peer is ended
+//	HandshakeTimeout    10 s         HTTP 408; with TLS or a PROXY header, the TCP connection is closed
 //	IdleTimeout         none         close 1001
 //	PingInterval        1 min        a ping
 //	PongTimeout         20 s         the TCP connection is closed

@@ -17,7 +17,7 @@ import (
 type UpgradeOptions struct {
 	// Data is attached to the connection before Events.Upgrade sees it, as by Conn.SetData.
 	Data any
-	// Events are the callbacks instead of the server's; nil means those.
+	// Events are the callbacks instead of the server's; nil means those. The server's Upgrade comes before theirs.
 	Events *Events
 }
 
