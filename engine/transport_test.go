@@ -2,9 +2,12 @@ package engine
 
 import (
 	"crypto/tls"
+	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"testing"
+	"time"
 )
 
 // A transport carries the bytes of a conformance case to a server that listens.
@@ -49,5 +52,33 @@ func (tr *transport) serve(t testing.TB, s *Server) (r *running, dial func() (ha
 		DynamicRecordSizingDisabled: true,
 		CurvePreferences:            []tls.CurveID{tls.X25519}, // the cheapest: there are thousands of handshakes
 	}
-	return r, func() (halfCloser, error) { return tls.DialWithDialer(dialer, r.network, r.addr, config) }
+	return r, func() (halfCloser, error) { return dialTLS(dialer, r, config) }
+}
+
+// dialTLS is tls.DialWithDialer, but it does not forgive FIN without close_notify as crypto/tls does between records.
+func dialTLS(dialer *net.Dialer, r *running, config *tls.Config) (*tls.Conn, error) {
+	conn, err := dialer.Dial(r.network, r.addr)
+	if err != nil {
+		return nil, err
+	}
+	secured := tls.Client(strictConn{conn}, config)
+	conn.SetDeadline(time.Now().Add(patience))
+	if err := secured.Handshake(); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return secured, nil
+}
+
+// strictConn has an error in the place of EOF. What is behind close_notify crypto/tls does not read.
+type strictConn struct{ net.Conn }
+
+var errTruncated = errors.New("FIN without close_notify")
+
+func (c strictConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if errors.Is(err, io.EOF) {
+		err = errTruncated
+	}
+	return n, err
 }
