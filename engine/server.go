@@ -231,6 +231,7 @@ func (s *Server) start(listeners []net.Listener, config *tls.Config) (poller.Dri
 	if err != nil {
 		return nil, err
 	}
+	settings.policy.Secure = config != nil // a page that came without TLS is of another origin
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.ready(); err != nil {
