@@ -5,10 +5,12 @@ TOOL = $(GO) tool -modfile=tools.mod
 FUZZTIME ?= 200000x
 # SEEDS seeds of the simulation; SEED=n repeats one, with its trace
 SEEDS ?= 10000
+# The tests of the engine that need sockets, and no dialing, no steps and no native driver.
+GATED = Gnet|^TestZeroServer$$|^TestListenAndServe$$|^TestServeTwice$$|^TestUnixSocket$$|^TestTLS(Echo|PlainRequest|ShutdownW12)$$|^TestProxyThenTLS$$|^TestShutdown(Drains|FromACallbackW71)$$
 CROSS = linux/arm64 linux/386 linux/s390x darwin/amd64 darwin/arm64 freebsd/amd64 freebsd/arm64 windows/amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help fmt lint test race cover purego wsdebug cross fuzz sim mutants rivals interop browser bench bench-full bench-compare bench-micro bench-slow bench-sysmon million ci
+.PHONY: help fmt lint test race cover purego wsdebug gnetgate cross fuzz sim mutants rivals interop browser bench bench-full bench-compare bench-micro bench-slow bench-sysmon million ci
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
@@ -39,6 +41,11 @@ purego: ## the same without assembly, which also lets the race detector see payl
 
 wsdebug: ## the engine with payloads poisoned after their callback
 	$(GO) test -tags wsdebug ./engine
+
+gnetgate: ## what Windows has of the gnet driver, and the engine on it, over a stand-in for gnet's side
+	$(GO) test -tags gnetgate ./poller/gnetdriver
+	$(GO) test -race -short -tags gnetgate ./poller/gnetdriver
+	$(GO) test -tags gnetgate ./engine -run '$(GATED)'
 
 cross: ## build and vet for the other systems
 	@for t in $(CROSS); do echo "vet $$t"; \

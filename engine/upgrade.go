@@ -22,7 +22,7 @@ type UpgradeOptions struct {
 }
 
 // errNoAdopter refuses an upgrade on a driver that takes over no connections.
-var errNoAdopter = errors.New("engine: the driver adopts no connections")
+var errNoAdopter = fmt.Errorf("engine: %w: the driver adopts no connections", poller.ErrUnsupported)
 
 // Upgrade takes the connection of an opening handshake that came to a net/http server over, answers it and moves it to a
 // loop, with what the client has sent behind the handshake. Fields that were set in w.Header(), such as cookies, are
