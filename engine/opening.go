@@ -90,7 +90,8 @@ func (l *loop) answer(t poller.Token, s *session, r *handshake.Request) {
 		l.answerPlain(t, s, r)
 		return
 	}
-	acceptance, err := handshake.Accept(r, &l.settings.policy)
+	policy := l.policyOf(s)
+	acceptance, err := handshake.Accept(r, &policy)
 	if err != nil {
 		l.refuse(t, s, r, err)
 		return

@@ -50,12 +50,12 @@ func (s *Server) Upgrade(w http.ResponseWriter, r *http.Request, o *UpgradeOptio
 	}
 	head, err := requestHead(r)
 	if err == nil {
-		err = s.judge(head)
+		err = s.judge(head, r.TLS != nil)
 	}
 	if err != nil {
 		return refuseHandshake(w, r, err)
 	}
-	a := &adoption{data: o.Data}
+	a := &adoption{data: o.Data, secure: r.TLS != nil}
 	if err := a.addHeader(w.Header()); err != nil {
 		return refuseOver(w, 500, err)
 	}
@@ -118,14 +118,16 @@ func (s *Server) adopter(secured bool) (poller.Adopter, error) {
 }
 
 // judge says whether a request would be refused, while it still can be answered through package http.
-func (s *Server) judge(head []byte) error {
+func (s *Server) judge(head []byte, secure bool) error {
 	var r handshake.Request
 	n, err := r.Parse(head, &s.settings.head)
 	if err == nil && n != len(head) {
 		err = handshake.ErrBadRequest
 	}
 	if err == nil {
-		_, err = handshake.Accept(&r, &s.settings.policy)
+		policy := s.settings.policy
+		policy.Secure = secure
+		_, err = handshake.Accept(&r, &policy)
 	}
 	return err
 }
