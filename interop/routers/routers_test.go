@@ -122,3 +122,17 @@ func TestRefusals(t *testing.T) {
 		c.expect(codec.OpcodeText, "after all")
 	})
 }
+
+// TestTimeoutHandler has a writer that cannot be hijacked, which docs/migration.md warns of.
+func TestTimeoutHandler(t *testing.T) {
+	r := newRig(t, front{"timeout", func(upgrade upgrader) http.Handler {
+		return http.TimeoutHandler(ofHTTP(upgrade), patience, "")
+	}}, transports[0])
+	c := r.dial()
+	c.write(head("/rooms/r", cookie))
+	c.answer(http.StatusInternalServerError)
+	if err := r.await(); !errors.Is(err, http.ErrNotSupported) {
+		t.Error(err)
+	}
+	r.end()
+}
