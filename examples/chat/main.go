@@ -34,7 +34,7 @@ import (
 var page []byte
 
 // maxNameBytes bounds the names of rooms and guests.
-const maxNameBytes = 40
+const maxNameBytes = 80
 
 func main() {
 	addr := flag.String("addr", "localhost:8080", "where to listen")

@@ -150,7 +150,7 @@ func TestRefused(t *testing.T) {
 	address := start(t)
 	for path, status := range map[string]int{
 		"/rooms/lobby": 400,
-		"/rooms/lobby?name=" + strings.Repeat("x", 41): 400,
+		"/rooms/lobby?name=" + strings.Repeat("x", 81): 400,
 		"/rooms/lobby?name=%ff":                        400,
 		"/elsewhere?name=x":                            404,
 	} {
