@@ -24,6 +24,7 @@ lint: ## gofumpt, vet, staticcheck, go mod tidy
 	$(TOOL) staticcheck ./...
 	$(GO) mod tidy -diff
 	cd interop && $(GO) vet ./...
+	cd interop/routers && $(GO) vet ./...
 	cd benchmarks && $(GO) vet ./...
 
 test: ## all tests that need Go alone
@@ -70,7 +71,7 @@ rivals: ## the servers that benchmarks compare with echo; those of npm if npm is
 	@if command -v npm >/dev/null; then cd benchmarks/node && npm ci --ignore-scripts --no-audit --no-fund; fi
 	cd benchmarks && $(GO) test ./...
 
-interop: ## real clients and servers: Go, Node.js, Bun, Python; installs what is missing
+interop: ## real clients, servers and routers: Go, Node.js, Bun, Python; installs what is missing
 	interop/run.sh
 
 browser: ## Debian's Chromium and Firefox ESR; installs what is missing

@@ -56,6 +56,10 @@ var allowed = []rule{
 	{"cmd/wsloop/internal/systemd", []string{"golang.org/x/sys/unix"}, "a leaf: the environment and sockets"},
 	{"cmd/wsloop/internal/hdr", nil, "a leaf: durations and counters"},
 	{"cmd/wsloop/internal/report", []string{module + "/cmd/wsloop/internal/hdr"}, "reads and writes figures; knows nothing of connections"},
+	{"examples/adopt", []string{module + "/codec", module + "/engine"}, "what a stranger reads first: the public API alone"},
+	{"examples/chat", []string{module + "/codec", module + "/engine", module + "/handshake"}, "what a stranger reads first: the public API alone"},
+	{"examples/secure", []string{module + "/codec", module + "/engine", module + "/handshake", module + "/poller/tlsdriver"}, "what a stranger reads first: the public API alone"},
+	{"examples/ticker", []string{module + "/codec", module + "/engine"}, "what a stranger reads first: the public API alone"},
 	{"scripts", nil, "tests only"},
 	{"scripts/bench/slow", []string{module + "/codec", module + "/engine"}, "a user of the public API like any other"},
 }
