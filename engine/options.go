@@ -110,6 +110,7 @@ type options struct {
 	head             handshake.Limits
 	policy           handshake.Policy
 	maxBuffered      int
+	commitBytes      int
 	deflate          *deflation // nil unless messages are compressed
 	routes           *routes    // nil without Server.Routes
 	maxOutbox        int
@@ -163,6 +164,7 @@ func (s *Server) options() (*options, error) {
 	}
 	loops := int64(poller.LoopCount(s.Loops))
 	o.directBytes = directBytes
+	o.commitBytes = min(commitBytes, o.maxBuffered/2)
 	if s.Deflate != nil {
 		d, err := newDeflation(s.Deflate, int64(o.codec.MessageBytes), o.maxMemory)
 		if err != nil {
