@@ -38,6 +38,7 @@ func (v *web) serve(w http.ResponseWriter, r *http.Request) {
 		_ = v.owner.Upgrade(w, r, nil) // which has answered
 		return
 	}
+	v.identify(r)
 	v.owner.HTTP.ServeHTTP(w, r)
 }
 
@@ -151,6 +152,9 @@ func (c *webConn) Close() error {
 	c.once.Do(c.owner.connectionGone)
 	return err
 }
+
+// NetConn is what was wrapped, for drivers that look for a connection of their own.
+func (c *webConn) NetConn() net.Conn { return c.Conn }
 
 // SyscallConn gives Adopter.Adopt the descriptor.
 func (c *webConn) SyscallConn() (syscall.RawConn, error) {
