@@ -78,7 +78,13 @@ func launch(t *testing.T, args ...string) *process {
 // execute runs a program.
 func execute(t *testing.T, program string, args ...string) *process {
 	t.Helper()
-	p := &process{Cmd: exec.CommandContext(t.Context(), program, args...), t: t}
+	return begin(t, exec.CommandContext(t.Context(), program, args...))
+}
+
+// begin starts a command.
+func begin(t *testing.T, cmd *exec.Cmd) *process {
+	t.Helper()
+	p := &process{Cmd: cmd, t: t}
 	out, err := p.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
