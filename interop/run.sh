@@ -10,6 +10,10 @@ python=${PYTHON:-/usr/bin/python3}
 
 need_node
 "$python" -c 'import websockets' 2>/dev/null || install_packages python3 python3-websockets
+# Debian keeps servers in /usr/sbin, which is not in everybody's PATH.
+PATH=$PATH:/usr/sbin
+command -v haproxy >/dev/null || install_packages haproxy
+command -v nginx >/dev/null && [ -e /usr/lib/nginx/modules/ngx_stream_module.so ] || install_packages nginx libnginx-mod-stream
 build_server
 
 with_servers ws node "$interop/node/ws.mjs"
@@ -18,7 +22,8 @@ with_servers undici node "$interop/node/undici.mjs"
 with_servers bun "$interop"/node/node_modules/@oven/bun-linux-*/bin/bun "$interop/node/bun.mjs"
 with_servers python "$python" -B "$interop/python/client.py"
 
-# The Go clients run the engine in their own process; so do the tests of permessage-deflate, which start the others.
+# The Go clients run the engine in their own process; so do the tests of permessage-deflate, which start the others, and those behind
+# HAProxy and nginx.
 status=0
 (
     cd "$interop"
@@ -27,6 +32,7 @@ status=0
     export INTEROP_UNDICI="node $interop/node/deflate-undici.mjs"
     export INTEROP_BUN="$(echo "$interop"/node/node_modules/@oven/bun-linux-*/bin/bun) $interop/node/deflate-bun.mjs"
     export INTEROP_PYTHON="$python -B $interop/python/deflate.py"
+    export INTEROP_PROXIES=1
     go test -count=1 ./...
 ) || status=$?
 note go "$status"
