@@ -301,3 +301,33 @@ func TestRemoteSourceString(t *testing.T) {
 		}
 	}
 }
+
+// A reader whose slot changes hands between its look at meta and its look at the address believes neither.
+func TestRemoteOfASlotThatChanges(t *testing.T) {
+	l := &loop{server: &Server{}}
+	first, second := poller.MakeToken(0, 1), poller.MakeToken(0, 2)
+	a, b := netip.MustParseAddrPort("[2001:db8::1]:65535"), netip.MustParseAddrPort("192.0.2.2:2")
+	l.note(first, a, RemoteForwarded)
+	r := l.remotes.At(0)
+	meta := r.meta.Load()
+	if got, ok := r.address(meta); got != a || !ok {
+		t.Errorf("got %v, %v, want %v", got, ok, a)
+	}
+	for name, change := range map[string]func(){
+		"gone":   func() { l.forgetRemote(first) },
+		"told":   func() { l.note(second, b, RemoteForwarded) },
+		"hidden": func() { l.note(first, a, RemoteHidden) },
+	} {
+		change()
+		if got, ok := r.address(meta); ok {
+			t.Errorf("%s: got %v", name, got)
+		}
+	}
+	l.note(second, b, RemoteHidden)
+	if got, source, known := l.noted(second); got != b || source != RemoteHidden || !known {
+		t.Errorf("got %v, %v, %t, want %v", got, source, known, b)
+	}
+	if got, source, known := l.noted(first); known {
+		t.Errorf("got %v, %v of the one before", got, source)
+	}
+}

@@ -13,7 +13,9 @@ need_node
 # Debian keeps servers in /usr/sbin, which is not in everybody's PATH.
 PATH=$PATH:/usr/sbin
 command -v haproxy >/dev/null || install_packages haproxy
-command -v nginx >/dev/null && [ -e /usr/lib/nginx/modules/ngx_stream_module.so ] || install_packages nginx libnginx-mod-stream
+if ! command -v nginx >/dev/null || [ ! -e /usr/lib/nginx/modules/ngx_stream_module.so ]; then
+    install_packages nginx libnginx-mod-stream
+fi
 build_server
 
 with_servers ws node "$interop/node/ws.mjs"
