@@ -16,8 +16,8 @@ func (l *loop) identify(t poller.Token, s *session, r *handshake.Request) (stays
 		return true
 	}
 	peer, err := l.driver.RemoteAddr(t)
-	if err != nil || !f.Trusted.Contains(peer.Addr()) {
-		return true
+	if err != nil {
+		return true // the peer is gone already, and the loop is about to hear of it
 	}
 	switch client, source := f.Client(r, peer); source {
 	case handshake.ClientForwarded:
@@ -48,7 +48,7 @@ func (v *web) identify(r *http.Request) {
 	}
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil || !f.Trusted.Contains(peer.Addr()) {
-		return
+		return // as Client would find, but for less
 	}
 	name := f.Field
 	if name == "" {
