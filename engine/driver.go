@@ -60,6 +60,6 @@ func (s *Server) ready() error {
 
 // serveWith takes the driver on. Server.mu is held.
 func (s *Server) serveWith(driver poller.Driver) {
-	s.driver = driver
+	s.driver, s.relay = driver, findRelay(driver)
 	s.began, s.done, s.idle = make(chan struct{}), make(chan struct{}), make(chan struct{})
 }

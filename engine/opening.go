@@ -24,6 +24,8 @@ func (l *loop) readHead(t poller.Token, s *session, b []byte) (consumed int) {
 	}
 	n, err := r.Parse(head, &l.settings.head)
 	switch {
+	case err == nil && n > 0 && !l.identify(t, s, r):
+		consumed = len(b)
 	case l.server.web != nil && (err != nil || n > 0 && !r.IsUpgrade()):
 		l.handOver(t, s, head)
 		consumed = len(b)

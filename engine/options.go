@@ -109,6 +109,7 @@ type options struct {
 	codec            codec.Limits
 	head             handshake.Limits
 	policy           handshake.Policy
+	forwarding       *handshake.Forwarding // nil if nobody is trusted
 	maxBuffered      int
 	commitBytes      int
 	deflate          *deflation // nil unless messages are compressed
@@ -178,6 +179,9 @@ func (s *Server) options() (*options, error) {
 			return nil, err
 		}
 		o.routes = routes
+	}
+	if !s.Forwarding.Trusted.IsEmpty() {
+		o.forwarding = &s.Forwarding
 	}
 	o.maxOutbox = int(min(maxOutboxBytes, o.maxMemory/8/loops))
 	o.keepBytes = int(min(maxKeepBytes, o.maxMemory/8/loops/poolsPerLoop))
@@ -257,6 +261,11 @@ func (s *Server) check() error {
 		return &ConfigError{"Drain.Code", "is neither 1001 nor 1012"}
 	case len(s.Subprotocols) > maxProtocols:
 		return &ConfigError{"Subprotocols", "are more than 255"}
+	case s.Forwarding.Field != "" && s.Forwarding.Trusted.IsEmpty():
+		return &ConfigError{"Forwarding", "names a field, and nobody who is trusted to write it"}
+	}
+	if err := s.Forwarding.Check(); err != nil {
+		return &ConfigError{"Forwarding", err.Error()}
 	}
 	if err := handshake.CheckSubprotocols(s.Subprotocols); err != nil {
 		return &ConfigError{"Subprotocols", err.Error()}

@@ -24,7 +24,7 @@ type Stats struct {
 	AcceptErrors   uint64 // connections or turns of accepting lost to a lack of descriptors or memory
 	Panics         uint64 // in callbacks
 
-	// Connections refused before their request was read.
+	// Connections refused before their request was looked at.
 	RefusedConnections uint64 // MaxConnections
 	RefusedSources     uint64 // PerAddress, PerPrefix
 	RefusedMemory      uint64 // the memory budget is nearly used up

@@ -10,6 +10,12 @@ python=${PYTHON:-/usr/bin/python3}
 
 need_node
 "$python" -c 'import websockets' 2>/dev/null || install_packages python3 python3-websockets
+# Debian keeps servers in /usr/sbin, which is not in everybody's PATH.
+PATH=$PATH:/usr/sbin
+command -v haproxy >/dev/null || install_packages haproxy
+if ! command -v nginx >/dev/null || [ ! -e /usr/lib/nginx/modules/ngx_stream_module.so ]; then
+    install_packages nginx libnginx-mod-stream
+fi
 build_server
 
 # npm installs the one package that fits this platform.
@@ -29,7 +35,8 @@ else
     echo "interop: left out: this Node has no WebSocket of its own: $(node --version)"
 fi
 
-# The Go clients run the engine in their own process; so do the tests of permessage-deflate, which start the others.
+# The Go clients run the engine in their own process; so do the tests of permessage-deflate, which start the others, and those behind
+# HAProxy and nginx.
 status=0
 (
     cd "$interop"
@@ -38,6 +45,7 @@ status=0
     export INTEROP_UNDICI="node $interop/node/deflate-undici.mjs"
     export INTEROP_BUN="$bun $interop/node/deflate-bun.mjs"
     export INTEROP_PYTHON="$python -B $interop/python/deflate.py"
+    export INTEROP_PROXIES=1
     go test -count=1 ./... && cd routers && go test -count=1 ./... # which is a module of its own
 ) || status=$?
 note go "$status"

@@ -47,7 +47,7 @@ var allowed = []rule{
 	{"wstest", []string{module + "/codec", module + "/engine", module + "/poller/sim"}, "a user of the public API like any other"},
 	{"cmd/wsloop", []string{
 		module + "/codec", module + "/handshake", module + "/engine", module + "/poller/gnetdriver", module + "/poller/tlsdriver",
-		module + "/cmd/wsloop/internal/load", module + "/cmd/wsloop/internal/report",
+		module + "/cmd/wsloop/internal/load", module + "/cmd/wsloop/internal/report", module + "/cmd/wsloop/internal/systemd",
 	}, "a user of the public API like any other"},
 	{"cmd/wsloop/internal/load", []string{
 		module + "/cmd/wsloop/internal/hdr", module + "/cmd/wsloop/internal/report",

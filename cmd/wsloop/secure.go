@@ -4,7 +4,10 @@ import (
 	"crypto/tls"
 	"flag"
 	"log/slog"
+	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/wsloop/wsloop/handshake"
@@ -24,6 +27,11 @@ func (c *serveConfig) addSecure(flags *flag.FlagSet) {
 		c.server.Proxy.Mode = handshake.ProxyFromTrusted
 		return err
 	})
+	flags.Func("forwarded-from", "`addresses` of proxies, with commas between them, that name the client in a field of the request", func(list string) (err error) {
+		c.server.Forwarding.Trusted, err = handshake.ParseTrustedProxies(strings.Split(list, ",")...)
+		return err
+	})
+	flags.StringVar(&c.server.Forwarding.Field, "forwarded-field", "", "`name` of that field, which those proxies must write (default "+handshake.DefaultForwardedField+")")
 	flags.BoolVar(&c.proxied, "proxy-only", false, "accept nobody but the proxies of -proxy-from")
 }
 
@@ -37,6 +45,8 @@ func (c *serveConfig) checkSecure() (wrong string) {
 		return "-tls-cert and -tls-key go together"
 	case c.proxied && c.server.Proxy.Trusted.IsEmpty():
 		return "-proxy-only without -proxy-from"
+	case c.server.Forwarding.Field != "" && c.server.Forwarding.Trusted.IsEmpty():
+		return "-forwarded-field without -forwarded-from"
 	case c.driver != "native" && (c.pair.Certificate != "" || c.server.Proxy.Mode != handshake.ProxyOff):
 		return "-tls-cert and -proxy-from need -driver native"
 	case c.pair.Certificate == "":
@@ -51,25 +61,38 @@ func (c *serveConfig) checkSecure() (wrong string) {
 	return ""
 }
 
-// reload reads the certificate again whenever it changes, until stop is called.
+// reload reads the certificate again whenever it changes, until stop is called. A manager that listens asks for it by
+// SIGHUP. To a terminal that signal says that it is gone, so otherwise it ends the process as ever.
 func (c *serveConfig) reload() (stop func()) {
-	ticker, done := time.NewTicker(reloadInterval), make(chan struct{})
+	ticker, done, hangups := time.NewTicker(reloadInterval), make(chan struct{}), make(chan os.Signal, 1)
+	if c.manager.listens {
+		signal.Notify(hangups, syscall.SIGHUP)
+	}
 	go func() {
 		for {
 			select {
 			case <-ticker.C:
-				if changed, err := c.certificates.Reload(); err != nil {
-					slog.Error("wsloop: the certificate stays as it was", slog.Any("error", err))
-				} else if changed {
-					slog.Info("wsloop: another certificate")
-				}
+				c.readCertificate()
+			case <-hangups:
+				c.manager.reloading()
+				c.readCertificate()
+				c.manager.ready()
 			case <-done:
 				return
 			}
 		}
 	}()
 	return func() {
+		signal.Stop(hangups)
 		ticker.Stop()
 		close(done)
+	}
+}
+
+func (c *serveConfig) readCertificate() {
+	if changed, err := c.certificates.Reload(); err != nil {
+		slog.Error("wsloop: the certificate stays as it was", slog.Any("error", err))
+	} else if changed {
+		slog.Info("wsloop: another certificate")
 	}
 }
