@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/wsloop/wsloop/codec"
 )
@@ -98,29 +99,44 @@ func TestTLSPausedW16(t *testing.T) {
 	conn.Resume()
 }
 
-// TestTLSCloseNotifyWhileEchoWaitsW11 ends the peer's side while much output waits that it does not read: the connection is closed and given up.
+// TestTLSCloseNotifyWhileEchoWaitsW11 ends the peer's side while much output waits. A peer that reads on gets all of it and then the end; of one that does
+// not, the connection is given up by CloseTimeout.
 func TestTLSCloseNotifyWhileEchoWaitsW11(t *testing.T) {
 	const messages = 16
-	conns := make(chan Conn, 1)
-	r := serveSecure(t, &Server{
-		MaxBufferedBytes: 64 << 20, WriteTimeout: never, PingInterval: Never,
-		Events: Events{Message: echo, Open: func(c Conn) { conns <- c }},
-	})
-	c := r.upgraded(r.config())
-	conn := await(t, conns, "Open")
-	for range messages {
-		c.send(codec.OpcodeBinary, strings.Repeat("n", 1<<20))
-	}
-	poll(t, "the echo to wait", func() bool { return conn.Buffered() > 0 })
-	if err := c.Conn.(*tls.Conn).CloseWrite(); err != nil {
-		t.Fatal(err)
-	}
-	if how := await(t, r.closures, "Close"); how.Code != codec.StatusAbnormalClosure {
-		t.Errorf("closed with %+v", how)
-	}
-	poll(t, "the connection to be given up", func() bool { return r.Stats().Connections == 0 })
-	if n := r.stats().Truncated.Load(); n != 0 {
-		t.Errorf("%d connections count as truncated", n)
+	long := strings.Repeat("n", 1<<20)
+	for _, reads := range []bool{true, false} {
+		conns := make(chan Conn, 1)
+		timeout := never
+		if !reads {
+			timeout = time.Second
+		}
+		r := serveSecure(t, &Server{
+			MaxBufferedBytes: 64 << 20, WriteTimeout: never, CloseTimeout: timeout, PingInterval: Never,
+			Events: Events{Message: echo, Open: func(c Conn) { conns <- c }},
+		})
+		c := r.upgraded(r.config())
+		conn := await(t, conns, "Open")
+		for range messages {
+			c.send(codec.OpcodeBinary, long)
+		}
+		poll(t, "the echo to wait", func() bool { return conn.Buffered() > 0 })
+		if err := c.Conn.(*tls.Conn).CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		if reads {
+			for range messages {
+				c.expect(codec.OpcodeBinary, long)
+			}
+			c.expectEOF()
+			c.Close()
+		}
+		if how := await(t, r.closures, "Close"); how.Code != codec.StatusAbnormalClosure || how.Err == nil {
+			t.Errorf("reads %v: closed with %+v", reads, how)
+		}
+		poll(t, "the connection to be given up", func() bool { return r.Stats().Connections == 0 })
+		if n := r.stats().Truncated.Load(); n != 0 {
+			t.Errorf("%d connections count as truncated", n)
+		}
 	}
 }
 
