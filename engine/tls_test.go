@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -180,23 +179,6 @@ func TestTLSConfig(t *testing.T) {
 	}
 	if _, ok := (Conn{}).TLS(); ok {
 		t.Error("the state of no connection")
-	}
-}
-
-// TestTLSShutdown has a Close frame and close_notify come before FIN (W12).
-func TestTLSShutdownW12(t *testing.T) {
-	s := &Server{}
-	_, _, dial := serveTLS(t, s)
-	c := dial()
-	c.write(head("/"))
-	c.responseHead()
-	stopped := make(chan error, 1)
-	go func() { stopped <- s.Shutdown(context.WithoutCancel(t.Context())) }()
-	c.expectClose(codec.StatusGoingAway)
-	c.send(codec.OpcodeClose, "\x03\xe9")
-	c.expectEOF() // crypto/tls says io.ErrUnexpectedEOF without close_notify
-	if err := await(t, stopped, "Shutdown"); err != nil {
-		t.Error(err)
 	}
 }
 

@@ -15,9 +15,6 @@ import (
 	"github.com/wsloop/wsloop/poller/tlsdriver"
 )
 
-// both are the versions of TLS that the server speaks.
-var both = []uint16{tls.VersionTLS12, tls.VersionTLS13}
-
 // TestTLSCrowdAtRest has thousands of TLS connections at rest. No goroutine is theirs, none of their buffers is left, and in the end all of them echo.
 func TestTLSCrowdAtRest(t *testing.T) {
 	many := throngSize(t, 5000)
@@ -48,23 +45,12 @@ func (r *secureServer) root() []byte { return r.TLSConfig.Certificates[0].Certif
 func TestTLSHalfOpenCrowd(t *testing.T) {
 	many := throngSize(t, 9999)
 	many -= many % 3
-	own, pool := certificate(t)
-	driver := newLeapDriver(t)
-	secure, err := tlsdriver.Wrap(driver, tlsdriver.Options{Config: &tls.Config{Certificates: []tls.Certificate{own}}, HandshakeTimeout: never})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &Server{MaxConnections: Unlimited, PingInterval: Never, Logger: slog.New(slog.DiscardHandler), Events: Events{Message: echo}}
-	r := &secureServer{running: &running{Server: s, t: t, network: "tcp", addr: driver.addr, served: make(chan error, 1)}, pool: pool}
-	r.count(&s.Events)
-	go func() { r.served <- s.ServeDriver(secure) }()
-	t.Cleanup(r.stop)
+	r, driver, stats := serveLeaping(t, 2)
 	var open []*client
 	for range 4 {
 		open = append(open, r.upgraded(r.config()))
 		open[len(open)-1].echoes("warm")
 	}
-	stats := secure.Stats()
 	poll(t, "the handshakes to end", func() bool { return stats.Pending.Load() == 0 })
 	goroutines, before := runtime.NumGoroutine(), heapAndStacks()
 	g := startThrong(t, throngOrder{Addr: r.addr, N: many, Stages: []string{"nothing", "half", "whole"}})
@@ -95,6 +81,29 @@ func TestTLSHalfOpenCrowd(t *testing.T) {
 	}
 }
 
+// TestTLSHandshakeDeadline has handshakes that began at different times: each ends at its own deadline.
+func TestTLSHandshakeDeadline(t *testing.T) {
+	r, driver, stats := serveLeaping(t, 1) // each loop has its own
+	begin := func(sent []byte) *client {
+		pending := stats.Pending.Load()
+		c := r.dial()
+		c.write(string(sent))
+		poll(t, "the handshake to begin", func() bool { return stats.Pending.Load() == pending+1 })
+		return c
+	}
+	hello := firstFlight(t, r.config())
+	first := begin(hello)
+	driver.leap.Store(int64(never / 2))
+	second := begin(nil)
+	driver.leap.Store(int64(never))
+	first.expectGone()
+	if timedOut, pending := stats.TimedOut.Load(), stats.Pending.Load(); timedOut != 1 || pending != 1 {
+		t.Errorf("%d timed out, %d are pending", timedOut, pending)
+	}
+	driver.leap.Store(int64(never + never/2))
+	second.expectGone()
+}
+
 // TestTLSHandshakesAreBounded has more clients stop behind their ClientHello than Server.MaxTLSHandshakes: the oldest give way, so no more
 // goroutines wait than it says, and new clients get in all the time.
 func TestTLSHandshakesAreBounded(t *testing.T) {
@@ -122,6 +131,23 @@ func TestTLSHandshakesAreBounded(t *testing.T) {
 	}
 }
 
+// serveLeaping serves TLS over a driver whose clock leaps, with a handshake timeout of an hour.
+func serveLeaping(t testing.TB, loops int) (*secureServer, *leapDriver, *tlsdriver.Stats) {
+	t.Helper()
+	own, pool := certificate(t)
+	driver := newLeapDriver(t, loops)
+	secure, err := tlsdriver.Wrap(driver, tlsdriver.Options{Config: &tls.Config{Certificates: []tls.Certificate{own}}, HandshakeTimeout: never})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{MaxConnections: Unlimited, PingInterval: Never, Logger: slog.New(slog.DiscardHandler), Events: Events{Message: echo}}
+	r := &secureServer{running: &running{Server: s, t: t, network: "tcp", addr: driver.addr, served: make(chan error, 1)}, pool: pool}
+	r.count(&s.Events)
+	go func() { r.served <- s.ServeDriver(secure) }()
+	t.Cleanup(r.stop)
+	return r, driver, secure.Stats()
+}
+
 // A leapDriver is the native driver with a clock that a test can set forward, so that no test waits for a deadline.
 type leapDriver struct {
 	*poller.Native
@@ -129,9 +155,9 @@ type leapDriver struct {
 	leap atomic.Int64
 }
 
-func newLeapDriver(t testing.TB) *leapDriver {
+func newLeapDriver(t testing.TB, loops int) *leapDriver {
 	t.Helper()
-	native, err := poller.NewNative(poller.Options{Loops: 2})
+	native, err := poller.NewNative(poller.Options{Loops: loops})
 	if err != nil {
 		t.Fatal(err)
 	}

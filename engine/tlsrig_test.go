@@ -14,6 +14,9 @@ import (
 	"github.com/wsloop/wsloop/poller/tlsdriver"
 )
 
+// both are the versions of TLS that the server speaks.
+var both = []uint16{tls.VersionTLS12, tls.VersionTLS13}
+
 // secureServer is a server under test that speaks TLS.
 type secureServer struct {
 	*running

@@ -135,6 +135,7 @@ func TestThrong(t *testing.T) {
 	if root, err := x509.ParseCertificate(o.Root); err == nil {
 		config.RootCAs.AddCert(root)
 	}
+	hello := firstFlight(t, config)
 	if o.Resume {
 		config.ClientSessionCache = tls.NewLRUClientSessionCache(1)
 		c, err := o.join(config, 0)
@@ -143,7 +144,6 @@ func TestThrong(t *testing.T) {
 		}
 		c.Close()
 	}
-	hello := firstFlight(t, config)
 	each("ready", func(i int) (err error) {
 		if len(o.Stages) > 0 {
 			all[i], err = o.stall(hello, o.Stages[i%len(o.Stages)])

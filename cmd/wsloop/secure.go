@@ -11,13 +11,11 @@ import (
 	"github.com/wsloop/wsloop/poller/tlsdriver"
 )
 
-// reloadInterval is how often the files of a certificate are looked at.
-const reloadInterval = time.Minute
-
 // addSecure are TLS, and proxies in front.
 func (c *serveConfig) addSecure(flags *flag.FlagSet) {
 	flags.StringVar(&c.pair.Certificate, "tls-cert", "", "serve wss with the certificates in this PEM `file`, which is read again when it changes; with -tls-key")
 	flags.StringVar(&c.pair.Key, "tls-key", "", "PEM `file` of the key")
+	flags.DurationVar(&c.reloads, "tls-reload", time.Minute, "how often the files of -tls-cert and -tls-key are looked at")
 	flags.Func("proxy-from", "`addresses` of proxies, with commas between them, that send a header of the PROXY protocol", func(list string) error {
 		trusted, err := handshake.ParseTrustedProxies(strings.Split(list, ",")...)
 		c.server.Proxy.Trusted = trusted
@@ -35,6 +33,8 @@ func (c *serveConfig) checkSecure() (wrong string) {
 	switch {
 	case (c.pair.Certificate == "") != (c.pair.Key == ""):
 		return "-tls-cert and -tls-key go together"
+	case c.reloads <= 0:
+		return "-tls-reload is not above zero"
 	case c.proxied && c.server.Proxy.Trusted.IsEmpty():
 		return "-proxy-only without -proxy-from"
 	case c.driver != "native" && (c.pair.Certificate != "" || c.server.Proxy.Mode != handshake.ProxyOff):
@@ -53,7 +53,7 @@ func (c *serveConfig) checkSecure() (wrong string) {
 
 // reload reads the certificate again whenever it changes, until stop is called.
 func (c *serveConfig) reload() (stop func()) {
-	ticker, done := time.NewTicker(reloadInterval), make(chan struct{})
+	ticker, done := time.NewTicker(c.reloads), make(chan struct{})
 	go func() {
 		for {
 			select {
