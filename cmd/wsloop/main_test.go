@@ -47,7 +47,7 @@ type process struct {
 	*exec.Cmd
 	t      *testing.T
 	stdout *bufio.Reader
-	stderr bytes.Buffer
+	stderr lockedBuffer
 	addr   string // of the server, from its first line
 }
 

@@ -14,13 +14,11 @@ import (
 	"github.com/wsloop/wsloop/poller/tlsdriver"
 )
 
-// reloadInterval is how often the files of a certificate are looked at.
-const reloadInterval = time.Minute
-
 // addSecure are TLS, and proxies in front.
 func (c *serveConfig) addSecure(flags *flag.FlagSet) {
 	flags.StringVar(&c.pair.Certificate, "tls-cert", "", "serve wss with the certificates in this PEM `file`, which is read again when it changes; with -tls-key")
 	flags.StringVar(&c.pair.Key, "tls-key", "", "PEM `file` of the key")
+	flags.DurationVar(&c.reloads, "tls-reload", time.Minute, "how often the files of -tls-cert and -tls-key are looked at")
 	flags.Func("proxy-from", "`addresses` of proxies, with commas between them, that send a header of the PROXY protocol", func(list string) error {
 		trusted, err := handshake.ParseTrustedProxies(strings.Split(list, ",")...)
 		c.server.Proxy.Trusted = trusted
@@ -43,6 +41,8 @@ func (c *serveConfig) checkSecure() (wrong string) {
 	switch {
 	case (c.pair.Certificate == "") != (c.pair.Key == ""):
 		return "-tls-cert and -tls-key go together"
+	case c.reloads <= 0:
+		return "-tls-reload is not above zero"
 	case c.proxied && c.server.Proxy.Trusted.IsEmpty():
 		return "-proxy-only without -proxy-from"
 	case c.server.Forwarding.Field != "" && c.server.Forwarding.Trusted.IsEmpty():
@@ -64,7 +64,7 @@ func (c *serveConfig) checkSecure() (wrong string) {
 // reload reads the certificate again whenever it changes, until stop is called. A manager that listens asks for it by
 // SIGHUP. To a terminal that signal says that it is gone, so otherwise it ends the process as ever.
 func (c *serveConfig) reload() (stop func()) {
-	ticker, done, hangups := time.NewTicker(reloadInterval), make(chan struct{}), make(chan os.Signal, 1)
+	ticker, done, hangups := time.NewTicker(c.reloads), make(chan struct{}), make(chan os.Signal, 1)
 	if c.manager.listens {
 		signal.Notify(hangups, syscall.SIGHUP)
 	}

@@ -26,6 +26,7 @@ type serveConfig struct {
 
 	pair         tlsdriver.KeyPair       // of wss
 	certificates *tlsdriver.Certificates // nil for ws
+	reloads      time.Duration           // between two looks at their files
 	proxied      bool                    // nobody but proxies may connect
 
 	manager manager
