@@ -188,4 +188,7 @@ func TestTLSPlainHTTP(t *testing.T) {
 	c := r.upgraded(r.config())
 	c.send(codec.OpcodeText, "x")
 	c.expect(codec.OpcodeText, "x")
+	if stats := r.Stats(); stats.TLSHandshakes != 1 || stats.TLSFailures != 2 || stats.TLSBroken != 0 {
+		t.Errorf("%d handshakes, %d failures, %d broken", stats.TLSHandshakes, stats.TLSFailures, stats.TLSBroken)
+	}
 }
