@@ -5,10 +5,12 @@ TOOL = $(GO) tool -modfile=tools.mod
 FUZZTIME ?= 200000x
 # SEEDS seeds of the simulation; SEED=n repeats one, with its trace
 SEEDS ?= 10000
+# The tests of the engine that need sockets, and no dialing, no steps and no native driver.
+GATED = Gnet|^TestZeroServer$$|^TestListenAndServe$$|^TestServeTwice$$|^TestUnixSocket$$|^TestTLS(Echo|PlainRequest|ShutdownW12)$$|^TestProxyThenTLS$$|^TestShutdown(Drains|FromACallbackW71)$$
 CROSS = linux/arm64 linux/386 linux/s390x darwin/amd64 darwin/arm64 freebsd/amd64 freebsd/arm64 windows/amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help fmt lint test race cover purego wsdebug cross fuzz sim mutants rivals interop browser bench bench-full bench-compare bench-micro bench-slow bench-sysmon million ci
+.PHONY: help fmt lint test race cover purego wsdebug gnetgate cross fuzz sim mutants rivals interop browser bench bench-full bench-compare bench-micro bench-slow bench-sysmon million ci
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
@@ -22,6 +24,7 @@ lint: ## gofumpt, vet, staticcheck, go mod tidy
 	$(TOOL) staticcheck ./...
 	$(GO) mod tidy -diff
 	cd interop && $(GO) vet ./...
+	cd interop/routers && $(GO) vet ./...
 	cd benchmarks && $(GO) vet ./...
 
 test: ## all tests that need Go alone
@@ -39,6 +42,11 @@ purego: ## the same without assembly, which also lets the race detector see payl
 
 wsdebug: ## the engine with payloads poisoned after their callback
 	$(GO) test -tags wsdebug ./engine
+
+gnetgate: ## what Windows has of the gnet driver, and the engine on it, over a stand-in for gnet's side
+	$(GO) test -tags gnetgate ./poller/gnetdriver
+	$(GO) test -race -short -tags gnetgate ./poller/gnetdriver
+	$(GO) test -tags gnetgate ./engine -run '$(GATED)'
 
 cross: ## build and vet for the other systems
 	@for t in $(CROSS); do echo "vet $$t"; \
@@ -63,7 +71,7 @@ rivals: ## the servers that benchmarks compare with echo; those of npm if npm is
 	@if command -v npm >/dev/null; then cd benchmarks/node && npm ci --ignore-scripts --no-audit --no-fund; fi
 	cd benchmarks && $(GO) test ./...
 
-interop: ## real clients and servers: Go, Node.js, Bun, Python; installs what is missing
+interop: ## real clients, servers and routers: Go, Node.js, Bun, Python; installs what is missing
 	interop/run.sh
 
 browser: ## Debian's Chromium and Firefox ESR; installs what is missing

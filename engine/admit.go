@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"net/netip"
 	"strconv"
 
 	"github.com/wsloop/wsloop/poller"
@@ -42,15 +43,24 @@ func (l *loop) admit(t poller.Token, s *session, live int64) {
 // default limit that leaves half of the descriptors in reserve to others.
 const reserveConnections = 8
 
+// admitSource counts a connection for its source, unless a proxy has to tell yet whose it is.
 func (l *loop) admitSource(t poller.Token, s *session) {
 	addr, err := l.driver.RemoteAddr(t)
 	if err != nil {
 		return // it is gone already, and the loop is about to hear of it
 	}
-	index, verdict := l.server.sources.admit(addr.Addr(), l.driver.Now())
+	if !l.isRelay(t, addr.Addr()) {
+		l.countFor(t, s, addr.Addr())
+	}
+}
+
+// countFor counts a connection for an address. Without ok it was refused.
+func (l *loop) countFor(t poller.Token, s *session, addr netip.Addr) (ok bool) {
+	index, verdict := l.server.sources.admit(addr, l.driver.Now())
 	l.termsOf(t).source = index
 	switch verdict {
 	case admitted:
+		return true
 	case tooFast:
 		l.server.counters.refusedSources.Add(1)
 		l.refuseBusy(t, s, 429, "429 Too Many Requests: too many new connections from this address.\n")
@@ -58,9 +68,10 @@ func (l *loop) admitSource(t poller.Token, s *session) {
 		l.server.counters.refusedSources.Add(1)
 		l.refuseBusy(t, s, 503, "503 Service Unavailable: too many connections from this address.\n")
 	}
+	return false
 }
 
-// refuseBusy answers a connection without having read its request, and asks it to come back
+// refuseBusy answers a connection whose request was not looked at, and asks it to come back
 // after 5 to 14 seconds, so that those refused do not come back together.
 func (l *loop) refuseBusy(t poller.Token, s *session, status int, body string) {
 	l.header.Reset()

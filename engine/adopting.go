@@ -8,6 +8,7 @@ import (
 // adoption is what comes with a connection from net/http.
 type adoption struct {
 	events uint8 // index in Server.events
+	secure bool  // the request came over TLS
 	data   any
 	header handshake.Header // to be added to the answer
 }
@@ -38,6 +39,15 @@ func (l *loop) openAdopted(t poller.Token, a *adoption) {
 	if a.data != nil {
 		Conn{l, t}.SetData(a.data)
 	}
+}
+
+// policyOf is what handshakes of a connection are judged by. One from net/http has TLS, or has not, whatever those have that the server accepts.
+func (l *loop) policyOf(s *session) handshake.Policy {
+	policy := l.settings.policy
+	if s.rare != 0 && l.rares[s.rare].adopted != nil {
+		policy.Secure = l.rares[s.rare].adopted.secure
+	}
+	return policy
 }
 
 // addAdopted adds to the answer what net/http's handlers set.

@@ -215,9 +215,11 @@ func (l *loop) tellNext(t poller.Token, b *inbox) (ok bool) {
 
 // linger leaves the last callback of a connection to the workers.
 func (l *loop) linger(t poller.Token, s *session, how Closure) {
+	remote, source := l.toldRemote(t)
 	l.mu.Lock()
 	b := l.inboxOf(t, &s.sending)
 	b.data, _ = l.dataOf(t)
+	b.remote, b.source = remote, source
 	l.detach(t) // from here on it is b's
 	b.ended = true
 	b.push(job{kind: jobClose, how: &how}, &l.pool)
@@ -248,6 +250,7 @@ func (l *loop) conclude(s *session, err error) Closure {
 // forget clears the slot for its next connection.
 func (l *loop) forget(t poller.Token, s *session) {
 	l.dropRare(s)
+	l.forgetRemote(t)
 	if l.server.sources != nil {
 		own := l.termsOf(t)
 		l.server.sources.release(own.source)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"time"
 
 	"github.com/wsloop/wsloop/codec"
@@ -247,17 +246,6 @@ func (c Conn) Subprotocol() string {
 		return c.loop.server.protocol(s.subprotocol)
 	}
 	return ""
-}
-
-// RemoteAddr asks the system for the peer's address; nothing is stored for it. It is the
-// zero AddrPort for a Unix socket, and for a connection that is gone or that the peer
-// has reset: ask in Upgrade or Open what Close is to know.
-func (c Conn) RemoteAddr() netip.AddrPort {
-	if c.loop == nil {
-		return netip.AddrPort{}
-	}
-	addr, _ := c.loop.driver.RemoteAddr(c.token)
-	return addr
 }
 
 // String names the connection in logs: its loop, slot and generation.

@@ -53,7 +53,7 @@ func (e *DialError) Unwrap() error { return e.Err }
 
 var (
 	errNotServing = errors.New("server does not serve yet")
-	errNoDialer   = errors.New("driver opens no connections")
+	errNoDialer   = fmt.Errorf("%w: the driver opens no connections", poller.ErrUnsupported)
 	errEvents     = errors.New("more than 255 sets of Events")
 )
 

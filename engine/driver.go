@@ -66,7 +66,7 @@ func (s *Server) serveWith(driver poller.Driver) error {
 	if err := s.openBridge(); err != nil {
 		return err
 	}
-	s.driver = driver
+	s.driver, s.relay = driver, findRelay(driver)
 	s.began, s.done, s.idle = make(chan struct{}), make(chan struct{}), make(chan struct{})
 	return nil
 }

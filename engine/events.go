@@ -11,7 +11,8 @@ import (
 type Events struct {
 	// Upgrade sees a valid opening handshake before it is answered, and may
 	// refuse it or add to the answer. r and w are valid until it returns. c can be
-	// given data with SetData and can be kept, but cannot send yet.
+	// given data with SetData and can be kept, but cannot send yet. That of Server.Events is called for every route, before the
+	// route's own.
 	Upgrade func(c Conn, r *handshake.Request, w *handshake.Response)
 	// Plain answers a request that asks for no WebSocket; the connection is closed
 	// after the answer. Without it the answer is 426 Upgrade Required. r and page are valid

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"net/netip"
+
 	"github.com/wsloop/wsloop/codec"
 	"github.com/wsloop/wsloop/poller"
 )
@@ -48,6 +50,9 @@ type inbox struct {
 	ended   bool // its connection has: a pause holds nothing back any more
 	data    any  // what SetData attached, once the connection has ended
 	metered int  // what the budget counts for jobs
+
+	remote netip.AddrPort // what a proxy told of the client, once the connection has ended
+	source RemoteSource
 }
 
 // inboxOf returns a connection's inbox, making it if need be. loop.mu is held.

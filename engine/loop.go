@@ -28,6 +28,7 @@ type loop struct {
 	wheel       wheel
 	terms       poller.Slab[terms]
 	expiries    poller.Slab[uint32] // of connections that do not live for ever
+	remotes     poller.Slab[remote] // of clients behind proxies that speak HTTP; read by any goroutine
 	rares       []*rare             // index 0 is not used
 	freeRares   []uint32
 	buffers     poller.Buffers // for heads and messages in pieces

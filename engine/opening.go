@@ -24,6 +24,8 @@ func (l *loop) readHead(t poller.Token, s *session, b []byte) (consumed int) {
 	}
 	n, err := r.Parse(head, &l.settings.head)
 	switch {
+	case err == nil && n > 0 && !l.identify(t, s, r):
+		consumed = len(b)
 	case l.server.web != nil && (err != nil || n > 0 && !r.IsUpgrade()):
 		l.handOver(t, s, head)
 		consumed = len(b)
@@ -90,7 +92,8 @@ func (l *loop) answer(t poller.Token, s *session, r *handshake.Request) {
 		l.answerPlain(t, s, r)
 		return
 	}
-	acceptance, err := handshake.Accept(r, &l.settings.policy)
+	policy := l.policyOf(s)
+	acceptance, err := handshake.Accept(r, &policy)
 	if err != nil {
 		l.refuse(t, s, r, err)
 		return
@@ -106,15 +109,24 @@ func (l *loop) answer(t poller.Token, s *session, r *handshake.Request) {
 	w.Reset(r, &l.acceptance)
 	defer w.Reset(nil, nil)
 	l.addAdopted(s, w)
-	if upgrade := l.eventsOf(s).Upgrade; upgrade != nil {
-		upgrade(Conn{l, t}, r, w)
-	}
+	l.callUpgrade(t, s, r, w)
 	l.scratch = w.Append(l.scratch[:0])
 	if _, refused := w.Refused(); refused {
 		l.sendRefusal(t, s)
 		return
 	}
 	l.open(t, s, w.Subprotocol())
+}
+
+// callUpgrade asks the server's hook about every handshake, and then that of the route, so that no route is a way around the former.
+func (l *loop) callUpgrade(t poller.Token, s *session, r *handshake.Request, w *handshake.Response) {
+	first, own := l.events[0].Upgrade, l.eventsOf(s).Upgrade
+	if first != nil {
+		first(Conn{l, t}, r, w)
+	}
+	if _, refused := w.Refused(); own != nil && s.events != 0 && !refused {
+		own(Conn{l, t}, r, w)
+	}
 }
 
 // open answers 101.

@@ -35,7 +35,8 @@ import (
 //	MaxInFlightBytes    64 KiB       the connection is not read, if MaxInFlight is exceeded too, or this sixteen times
 //	MaxSubscriptions    256          ErrSubscriptions
 //	MaxRetainedBytes    64 MiB       the message is sent and not retained
-//	HandshakeTimeout    10 s         HTTP 408
+//	MaxTLSHandshakes    16,384       the oldest that waits for its peer is ended
+//	HandshakeTimeout    10 s         HTTP 408; with TLS or a PROXY header, the TCP connection is closed
 //	IdleTimeout         none         close 1001
 //	PingInterval        1 min        a ping
 //	PongTimeout         20 s         the TCP connection is closed
@@ -112,7 +113,9 @@ type options struct {
 	codec            codec.Limits
 	head             handshake.Limits
 	policy           handshake.Policy
+	forwarding       *handshake.Forwarding // nil if nobody is trusted
 	maxBuffered      int
+	commitBytes      int
 	deflate          *deflation // nil unless messages are compressed
 	routes           *routes    // nil without Server.Routes
 	topics           *topics
@@ -168,6 +171,7 @@ func (s *Server) options() (*options, error) {
 	}
 	loops := int64(poller.LoopCount(s.Loops))
 	o.directBytes, o.fanOutChunk = directBytes, fanOutChunk
+	o.commitBytes = min(commitBytes, o.maxBuffered/2)
 	if s.Deflate != nil {
 		d, err := newDeflation(s.Deflate, int64(o.codec.MessageBytes), o.maxMemory)
 		if err != nil {
@@ -187,6 +191,9 @@ func (s *Server) options() (*options, error) {
 		return nil, err
 	}
 	o.topics = topics
+	if !s.Forwarding.Trusted.IsEmpty() {
+		o.forwarding = &s.Forwarding
+	}
 	o.maxOutbox = int(min(maxOutboxBytes, o.maxMemory/8/loops))
 	o.keepBytes = int(min(maxKeepBytes, o.maxMemory/8/loops/poolsPerLoop))
 	if o.slowCallback == Never {
@@ -267,6 +274,11 @@ func (s *Server) check() error {
 		return &ConfigError{"Drain.Code", "is neither 1001 nor 1012"}
 	case len(s.Subprotocols) > maxProtocols:
 		return &ConfigError{"Subprotocols", "are more than 255"}
+	case s.Forwarding.Field != "" && s.Forwarding.Trusted.IsEmpty():
+		return &ConfigError{"Forwarding", "names a field, and nobody who is trusted to write it"}
+	}
+	if err := s.Forwarding.Check(); err != nil {
+		return &ConfigError{"Forwarding", err.Error()}
 	}
 	if err := handshake.CheckSubprotocols(s.Subprotocols); err != nil {
 		return &ConfigError{"Subprotocols", err.Error()}

@@ -200,3 +200,30 @@ func TestBufferFullWithoutASlowPeer(t *testing.T) {
 		}
 	}
 }
+
+// What one turn sends to a peer that is not slow yet gives way as well, even if the buffer is small: the newest is among what arrives.
+func TestOverflowWithinATurn(t *testing.T) {
+	for _, limit := range []int{4 << 10, 64 << 10, 256 << 10} {
+		tr := newTrace()
+		s := &Server{Events: tr.events(), MaxBufferedBytes: limit, Overflow: Overflow{Policy: OverflowKeepLatest}}
+		m := newMemory(t, s)
+		c := m.conn(tr)
+		m.conns[c.token.Slot()].stalled = true
+		const prices = 10_000
+		for i := range prices {
+			if _, err := c.SendWith(codec.OpcodeText, []byte(payloadOf(i)), Delivery{Key: "gold"}); err != nil {
+				t.Fatalf("limit %d, message %d: %v", limit, i, err)
+			}
+		}
+		m.turn()
+		m.drain(c.token)
+		m.turn()
+		all, err := frames(m.take(c.token))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if last := string(all[len(all)-1].payload); last != payloadOf(prices-1) || len(all)*messageBytes > limit {
+			t.Errorf("limit %d: %d messages arrived, the last is %q", limit, len(all), last)
+		}
+	}
+}

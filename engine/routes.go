@@ -16,7 +16,9 @@ import (
 // match nothing, and nothing is redirected. Events.Upgrade finds the values of wildcards with handshake.Request.PathValue.
 type Route struct {
 	Pattern string
-	Events  *Events // nil means those of the server
+	// Events are the callbacks instead of the server's; nil means those. The server's Upgrade comes before theirs: it sees every
+	// opening handshake, and what it refuses is refused.
+	Events *Events
 }
 
 // routes finds routes.

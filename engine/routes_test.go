@@ -2,6 +2,8 @@ package engine
 
 import (
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -24,7 +26,7 @@ func saying(name string, wildcards ...string) *Events {
 }
 
 func TestRoutes(t *testing.T) {
-	s := &Server{Events: *saying("default"), Routes: []Route{
+	s := &Server{Events: Events{Message: saying("default").Message, Upgrade: func(c Conn, _ *handshake.Request, _ *handshake.Response) { c.SetData("default") }}, Routes: []Route{
 		{"/chat/{room}", saying("chat", "room", "other")},
 		{"/chat/lobby", saying("lobby", "room")},
 		{"/files/{path...}", saying("files", "path")},
@@ -44,6 +46,13 @@ func TestRoutes(t *testing.T) {
 		{"/chat/../chat/42", "", ""},
 		{"/chat//42", "", ""},
 		{"/exact/more", "", ""},
+		// W81: whatever a proxy or a handler might make of these, no route takes them for another path.
+		{"/chat/%2e%2e/admin", "", ""},
+		{"/chat/%252e%252e", "", "chat room=%2e%2e other="},
+		{"/files/%2e%2e/%2e%2e/etc", "", ""},
+		{"/files/a/../b", "", ""},
+		{"/files/a%2fb", "", ""},
+		{"/./chat/42", "", ""},
 	} {
 		client := r.dial()
 		request := head(c.target)
@@ -64,6 +73,43 @@ func TestRoutes(t *testing.T) {
 		}
 		client.send(codec.OpcodeText, "?")
 		client.expect(codec.OpcodeText, c.want)
+	}
+}
+
+// W82: the server's hook sees the handshakes of all routes, and of connections from net/http, before those have their say.
+func TestHookSeesEveryRouteW82(t *testing.T) {
+	s := &Server{
+		Events: Events{Upgrade: func(_ Conn, r *handshake.Request, w *handshake.Response) {
+			if string(r.Header("Authorization")) != "Bearer good" {
+				w.Refuse(401, "who are you?")
+			}
+		}},
+		Routes: []Route{{"/own", saying("own")}, {"/none", &Events{}}, {"/server", nil}},
+	}
+	s.Routes[0].Events.Open = func(c Conn) {
+		if c.Data() != "own" {
+			t.Errorf("data is %v", c.Data())
+		}
+	}
+	r := serve(t, s)
+	poll(t, "the driver", func() bool { _, err := s.adopter(false); return err == nil })
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = s.Upgrade(w, r, &UpgradeOptions{Events: s.Routes[0].Events})
+	}))
+	t.Cleanup(front.Close)
+	behind := &running{t: t, network: "tcp", addr: front.Listener.Addr().String()}
+	for _, path := range []string{"/own", "/none", "/server", "from net/http"} {
+		dial := r.dial
+		if path[0] != '/' {
+			dial, path = behind.dial, "/"
+		}
+		for fields, want := range map[string]int{"Authorization: Bearer good": 101, "Authorization: Bearer bad": 401} {
+			c := dial()
+			c.write(head(path, fields))
+			if status, _, _ := c.responseHead(); status != want {
+				t.Errorf("%s, %s: status %d, want %d", path, fields, status, want)
+			}
+		}
 	}
 }
 

@@ -42,7 +42,7 @@ const (
 )
 
 // commitBytes is about what a connection can have in the outbox and the driver's queue, where it
-// cannot be dropped.
+// cannot be dropped; half of Server.MaxBufferedBytes if that is less, so that a policy has something to drop.
 const commitBytes = 64 << 10
 
 // outgoing is a data frame to be sent by a connection in state from, which leaves it in
@@ -122,7 +122,7 @@ func (l *loop) fits(s *sending, n, fresh int) bool {
 		return false
 	}
 	own := l.committed(s)
-	return own-int(s.queued) < commitBytes && own+n <= l.settings.maxBuffered
+	return own-int(s.queued) < l.settings.commitBytes && own+n <= l.settings.maxBuffered
 }
 
 // committed is what a connection has in the driver's queue and the outbox. loop.mu is held.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/wsloop/wsloop/codec"
+	"github.com/wsloop/wsloop/handshake"
 )
 
 // The zero Server works: it accepts, answers pings, drops messages, closes properly.
@@ -169,6 +170,7 @@ func TestConfigErrorsW94(t *testing.T) {
 		"Drain.Code":       {Drain: Drain{Code: codec.StatusProtocolError}},
 		"Subprotocols":     {Subprotocols: []string{"has space"}},
 		"Origins":          {Origins: []string{"https://a b"}},
+		"Forwarding":       {Forwarding: handshake.Forwarding{Field: "not a name", Trusted: trusting(t, "*")}},
 	} {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -185,6 +187,10 @@ func TestConfigErrorsW94(t *testing.T) {
 		if _, err := net.Dial("tcp", listener.Addr().String()); err == nil {
 			t.Errorf("%s: the listener was not closed", field)
 		}
+	}
+	var config *ConfigError
+	if err := (&Server{Forwarding: handshake.Forwarding{Field: "Forwarded"}}).Serve(); !errors.As(err, &config) || config.Field != "Forwarding" {
+		t.Errorf("a field without proxies: %v", err)
 	}
 	if math.MaxInt > math.MaxInt32 {
 		for field, s := range map[string]*Server{

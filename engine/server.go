@@ -13,6 +13,7 @@ import (
 
 	"github.com/wsloop/wsloop/handshake"
 	"github.com/wsloop/wsloop/poller"
+	"github.com/wsloop/wsloop/poller/proxydriver"
 )
 
 // A Server accepts WebSocket connections and runs their event loops. Its exported fields are
@@ -55,6 +56,9 @@ type Server struct {
 	// Proxy says from whom a header of the PROXY protocol is expected ahead of everything else; by default from nobody. What it
 	// tells is the connection's RemoteAddr.
 	Proxy handshake.ProxyPolicy
+	// Forwarding says which proxies are believed about the client, and in which field of the request they name it; by default none.
+	// What they tell is the connection's Remote, and the RemoteAddr of requests that HTTP serves.
+	Forwarding handshake.Forwarding
 
 	// Limits. Zero means the default; the table is in options.go, and docs/operations.md says how to choose.
 	MaxMessageBytes  int64
@@ -76,7 +80,7 @@ type Server struct {
 	// Overflow is what becomes of messages for peers that do not keep up.
 	Overflow Overflow
 	// PerAddress and PerPrefix limit what comes from one IPv4 address or IPv6 /64, and from
-	// one IPv4 /24 or IPv6 /48. They are of no use behind a proxy.
+	// one IPv4 /24 or IPv6 /48. Behind a proxy they need Proxy or Forwarding, which tell clients apart.
 	PerAddress, PerPrefix SourceLimits
 	// MessageRate, ByteRate and ControlRate limit what one connection sends: messages, bytes of
 	// frames, and pings and pongs.
@@ -113,10 +117,11 @@ type Server struct {
 
 	mu           sync.Mutex
 	driver       poller.Driver
-	stack        *stack        // of which driver is the top; nil with ServeDriver
-	began        chan struct{} // closed when there are loops
-	done         chan struct{} // closed when Serve returns
-	closed       bool          // Shutdown or Close was called
+	stack        *stack              // of which driver is the top; nil with ServeDriver
+	relay        *proxydriver.Driver // of driver, or below it; nil if nobody reads PROXY headers
+	began        chan struct{}       // closed when there are loops
+	done         chan struct{}       // closed when Serve returns
+	closed       bool                // Shutdown or Close was called
 	settings     *options
 	tune         func(*options) // by which tests reach what has no field
 	loops        []*loop
@@ -253,6 +258,7 @@ func (s *Server) start(listeners []net.Listener, config *tls.Config) (poller.Dri
 	if err != nil {
 		return nil, err
 	}
+	settings.policy.Secure = config != nil // a page that came without TLS is of another origin
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.ready(); err != nil {

@@ -14,7 +14,8 @@ import (
 //
 // A source is an address or a prefix. An address is an IPv4 address or an IPv6 /64,
 // which is what one subscriber has; a prefix is an IPv4 /24 or an IPv6 /48. An IPv4-mapped IPv6
-// address is the IPv4 address. Connections that come through a proxy have the address of the proxy.
+// address is the IPv4 address. A connection that comes through a trusted proxy is its client's, once the proxy has told who that is; if it
+// tells nobody, it counts for no source.
 type SourceLimits struct {
 	Connections int  // open at the same time, their handshakes included
 	Handshakes  Rate // of connections that are accepted

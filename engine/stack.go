@@ -14,15 +14,15 @@ import (
 
 // A stack is the drivers of a server, each over the one below: sockets, PROXY headers, TLS.
 type stack struct {
-	sockets *poller.Native
-	proxy   *proxydriver.Driver // nil without Server.Proxy
-	tls     *tlsdriver.Driver   // nil without TLS in either direction
+	sockets poller.ListenerDriver // counts what was accepted
+	proxy   *proxydriver.Driver   // nil without Server.Proxy
+	tls     *tlsdriver.Driver     // nil without TLS in either direction
 	top     poller.ListenerDriver
 }
 
 // newStack makes the drivers. config makes TLS servers of accepted connections, if it is not nil.
 func (s *Server) newStack(o poller.Options, config *tls.Config) (*stack, error) {
-	sockets, err := poller.NewNative(o)
+	sockets, err := newSockets(o, s.logger())
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/wsloop/wsloop/poller"
+	"github.com/wsloop/wsloop/poller/tlsdriver"
 )
 
 // Stats count what a Server has seen since it began to serve. There is one counter
@@ -19,12 +20,15 @@ type Stats struct {
 	Refused        uint64 // requests and connections answered with an error
 	Dials          uint64 // connections opened by Dial
 	DialFailures   uint64 // addresses that could not be connected to, and answers other than 101
-	Plain          uint64 // requests given to Events.Plain
+	Plain          uint64 // requests given to Events.Plain, or to HTTP
+	TLSHandshakes  uint64 // handshakes of TLS that succeeded, either side's
+	TLSFailures    uint64 // handshakes of TLS that did not
+	TLSBroken      uint64 // connections ended for what the peer sent under TLS
 	ProtocolErrors uint64 // connections failed for what the peer did
 	AcceptErrors   uint64 // connections or turns of accepting lost to a lack of descriptors or memory
 	Panics         uint64 // in callbacks
 
-	// Connections refused before their request was read.
+	// Connections refused before their request was looked at.
 	RefusedConnections uint64 // MaxConnections
 	RefusedSources     uint64 // PerAddress, PerPrefix
 	RefusedMemory      uint64 // the memory budget is nearly used up
@@ -137,6 +141,7 @@ func (s *Server) Stats() Stats {
 	for _, l := range s.loops {
 		stats.LoopLag = max(stats.LoopLag, time.Duration(l.lag.Load()))
 	}
+	s.addTLS(&stats)
 	driver := s.driver
 	if s.stack != nil {
 		driver = s.stack.sockets
@@ -145,6 +150,20 @@ func (s *Server) Stats() Stats {
 		stats.AcceptErrors = d.Stats().AcceptErrors.Load()
 	}
 	return stats
+}
+
+// addTLS adds what the driver for TLS counts. mu is held.
+func (s *Server) addTLS(to *Stats) {
+	if s.stack == nil || s.stack.tls == nil {
+		return
+	}
+	from := s.stack.tls.Stats()
+	to.TLSHandshakes, to.TLSBroken = from.Handshakes.Load(), from.Broken.Load()
+	for _, class := range tlsdriver.Classes() {
+		n, _ := from.Failed(class)
+		to.TLSFailures += n
+	}
+	to.TLSFailures += from.TimedOut.Load() + from.Evicted.Load()
 }
 
 // noteLag notes how late a tick was: how long a turn must have taken.

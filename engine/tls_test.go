@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -23,17 +22,18 @@ import (
 	"github.com/wsloop/wsloop/handshake"
 )
 
-// certificate makes one for localhost, and the pool of who trusts it.
-func certificate(t testing.TB) (tls.Certificate, *x509.CertPool) {
+// certificate makes one for localhost, or for another name, and the pool of who trusts it.
+func certificate(t testing.TB, names ...string) (tls.Certificate, *x509.CertPool) {
 	t.Helper()
+	names = append(names, "localhost")[:1]
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "wsloop test"},
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: names[0]},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+		DNSNames: names, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
@@ -81,7 +81,7 @@ func serveTLS(t testing.TB, s *Server) (r *running, pool *x509.CertPool, dial fu
 	t.Cleanup(r.stop)
 	return r, pool, func() *client {
 		t.Helper()
-		conn, err := tls.Dial(r.network, r.addr, &tls.Config{RootCAs: pool, ServerName: "localhost"})
+		conn, err := dialTLS(&net.Dialer{Timeout: patience}, r, &tls.Config{RootCAs: pool, ServerName: "localhost"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -179,23 +179,6 @@ func TestTLSConfig(t *testing.T) {
 	}
 	if _, ok := (Conn{}).TLS(); ok {
 		t.Error("the state of no connection")
-	}
-}
-
-// TestTLSShutdown has a Close frame and close_notify come before FIN (W12).
-func TestTLSShutdownW12(t *testing.T) {
-	s := &Server{}
-	_, _, dial := serveTLS(t, s)
-	c := dial()
-	c.write(head("/"))
-	c.responseHead()
-	stopped := make(chan error, 1)
-	go func() { stopped <- s.Shutdown(context.WithoutCancel(t.Context())) }()
-	c.expectClose(codec.StatusGoingAway)
-	c.send(codec.OpcodeClose, "\x03\xe9")
-	c.expectEOF() // crypto/tls says io.ErrUnexpectedEOF without close_notify
-	if err := await(t, stopped, "Shutdown"); err != nil {
-		t.Error(err)
 	}
 }
 

@@ -17,12 +17,12 @@ import (
 type UpgradeOptions struct {
 	// Data is attached to the connection before Events.Upgrade sees it, as by Conn.SetData.
 	Data any
-	// Events are the callbacks instead of the server's; nil means those.
+	// Events are the callbacks instead of the server's; nil means those. The server's Upgrade comes before theirs.
 	Events *Events
 }
 
 // errNoAdopter refuses an upgrade on a driver that takes over no connections.
-var errNoAdopter = errors.New("engine: the driver adopts no connections")
+var errNoAdopter = fmt.Errorf("engine: %w: the driver adopts no connections", poller.ErrUnsupported)
 
 // Upgrade takes the connection of an opening handshake that came to a net/http server over, answers it and moves it to a
 // loop, with what the client has sent behind the handshake. Fields that were set in w.Header(), such as cookies, are
@@ -50,12 +50,12 @@ func (s *Server) Upgrade(w http.ResponseWriter, r *http.Request, o *UpgradeOptio
 	}
 	head, err := requestHead(r)
 	if err == nil {
-		err = s.judge(head)
+		err = s.judge(head, r.TLS != nil)
 	}
 	if err != nil {
 		return refuseHandshake(w, r, err)
 	}
-	a := &adoption{data: o.Data}
+	a := &adoption{data: o.Data, secure: r.TLS != nil}
 	if err := a.addHeader(w.Header()); err != nil {
 		return refuseOver(w, 500, err)
 	}
@@ -118,14 +118,16 @@ func (s *Server) adopter(secured bool) (poller.Adopter, error) {
 }
 
 // judge says whether a request would be refused, while it still can be answered through package http.
-func (s *Server) judge(head []byte) error {
+func (s *Server) judge(head []byte, secure bool) error {
 	var r handshake.Request
 	n, err := r.Parse(head, &s.settings.head)
 	if err == nil && n != len(head) {
 		err = handshake.ErrBadRequest
 	}
 	if err == nil {
-		_, err = handshake.Accept(&r, &s.settings.policy)
+		policy := s.settings.policy
+		policy.Secure = secure
+		_, err = handshake.Accept(&r, &policy)
 	}
 	return err
 }

@@ -67,6 +67,27 @@ func TestUpgradeTLSLosesNoByte(t *testing.T) {
 	}
 }
 
+// TestUpgradeOrigins has a page of the server's own host, by http and by https, ask for both: over TLS, http is another origin; without, a proxy may have had it.
+func TestUpgradeOrigins(t *testing.T) {
+	s := &Server{AdoptTLS: true}
+	handler := func(w http.ResponseWriter, r *http.Request) { _ = s.Upgrade(w, r, nil) }
+	_, secure := behindTLS(t, s, UpgradeListener, handler)
+	front := httptest.NewServer(http.HandlerFunc(handler))
+	t.Cleanup(front.Close)
+	plain := (&running{t: t, network: "tcp", addr: front.Listener.Addr().String()}).dial
+	for _, c := range []struct {
+		dial   func() *client
+		scheme string
+		want   int
+	}{{plain, "http", 101}, {plain, "https", 101}, {secure, "http", 403}, {secure, "https", 101}} {
+		client := c.dial()
+		client.write(head("/", "Origin: "+c.scheme+"://server.example.com"))
+		if status, _, _ := client.responseHead(); status != c.want {
+			t.Errorf("%s: status %d, want %d", c.scheme, status, c.want)
+		}
+	}
+}
+
 // TestUpgradeTLSRefused has no way to move the connection, and says so to either side.
 func TestUpgradeTLSRefused(t *testing.T) {
 	plain := func(ln net.Listener) net.Listener { return ln }

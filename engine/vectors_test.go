@@ -215,60 +215,69 @@ func (v *vector) check(t testing.TB, r *recorder, sent []byte, lengths []int) {
 
 // TestVectorsOverTCP runs every case whole and byte by byte, each byte a write of its own, and the
 // shorter ones cut in two at every offset. The kernel may join what was cut: TestVectorsInMemory is
-// exact.
+// exact. With TLS each piece is a record, and records are not joined.
 func TestVectorsOverTCP(t *testing.T) {
+	for _, tr := range transports {
+		t.Run(tr.name, func(t *testing.T) {
+			for limits, vectors := range loadVectors(t) {
+				playVectors(t, &tr, limits, vectors)
+			}
+		})
+	}
+}
+
+// playVectors runs cases that have their limits in common.
+func playVectors(t *testing.T, tr *transport, limits [2]string, vectors []*vector) {
 	type job struct {
 		*vector
 		lengths []int
 	}
-	for limits, vectors := range loadVectors(t) {
-		var recorders sync.Map
-		s := serve(t, vectorServer(t, limits, &recorders))
-		jobs := make(chan job)
-		var workers sync.WaitGroup
-		for worker := range 4 * runtime.GOMAXPROCS(0) {
-			workers.Go(func() {
-				path := fmt.Sprintf("/%d", worker)
-				for j := range jobs {
-					r := &recorder{ended: make(chan struct{})}
-					recorders.Store(path, r)
-					sent := j.run(t, s, path, j.lengths)
-					await(t, r.ended, "Close")
-					j.check(t, r, sent, j.lengths)
-				}
-			})
-		}
-		for _, v := range vectors {
-			for lengths := range codectest.Cuts(len(v.In)) {
-				if len(lengths) == 2 && (len(v.In) > 40 || testing.Short()) {
-					break // the cuts in two come last
-				}
-				jobs <- job{v, slices.Clone(lengths)}
+	var recorders sync.Map
+	s, dial := tr.serve(t, vectorServer(t, limits, &recorders))
+	jobs := make(chan job)
+	var workers sync.WaitGroup
+	for worker := range 4 * runtime.GOMAXPROCS(0) {
+		workers.Go(func() {
+			path := fmt.Sprintf("/%d", worker)
+			for j := range jobs {
+				r := &recorder{ended: make(chan struct{})}
+				recorders.Store(path, r)
+				sent := j.run(t, dial, path, j.lengths)
+				await(t, r.ended, "Close")
+				j.check(t, r, sent, j.lengths)
 			}
-		}
-		close(jobs)
-		workers.Wait()
-		s.stop()
+		})
 	}
+	for _, v := range vectors {
+		for lengths := range codectest.Cuts(len(v.In)) {
+			if len(lengths) == 2 && (len(v.In) > tr.inTwo || testing.Short()) {
+				break // the cuts in two come last
+			}
+			jobs <- job{v, slices.Clone(lengths)}
+		}
+	}
+	close(jobs)
+	workers.Wait()
+	s.stop()
 }
 
 // run plays a case over a connection and returns all that the server sent.
-func (v *vector) run(t testing.TB, s *running, path string, lengths []int) []byte {
-	conn, err := net.Dial(s.network, s.addr)
+func (v *vector) run(t testing.TB, dial func() (halfCloser, error), path string, lengths []int) []byte {
+	conn, err := dial()
 	if err != nil {
 		t.Error(err)
 		return nil
 	}
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(patience))
-	conn.Write([]byte(head(path)))
+	io.WriteString(conn, head(path))
 	for piece := range codectest.Pieces(v.In, lengths) {
 		if _, err := conn.Write(piece); err != nil {
 			break // bytes behind a Close frame may meet a closed connection
 		}
 	}
 	if !v.closed {
-		conn.(*net.TCPConn).CloseWrite()
+		conn.CloseWrite()
 	}
 	return readToEnd(t, conn, v)
 }

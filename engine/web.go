@@ -48,6 +48,7 @@ func (v *web) serve(w http.ResponseWriter, r *http.Request) {
 		_ = v.owner.Upgrade(w, r, nil) // which has answered
 		return
 	}
+	v.identify(r)
 	v.owner.HTTP.ServeHTTP(w, r)
 }
 

@@ -18,6 +18,7 @@ PROFILE=$work/profile
 export SCREENSHOTS CHROMIUM PROFILE
 
 with_servers chromium node "$interop/node/chromium.mjs"
+with_servers chromium/wss node "$interop/node/chromium.mjs"
 
 # The page that the load generator writes of a run, made up by a test.
 (cd "$interop/.." && go test -count=1 ./cmd/wsloop/internal/report -run 'TestSamplePage$' -page "$work/report.html")
@@ -29,11 +30,13 @@ status=0
 (
     cd "$interop"
     INTEROP_RESULTS=$results INTEROP_CHROMIUM=$CHROMIUM INTEROP_FIREFOX=$(command -v firefox-esr) \
-        go test -count=1 ./deflate -run TestPeers
+        go test -count=1 ./deflate -run 'TestPeers|TestSecure'
 ) || status=$?
-note deflate "$status"
+note go "$status"
 
 failed=0
 summary chromium || failed=1
+summary chromium/wss || failed=1
 summary --deflate chromium firefox || failed=1
+summary --secure chromium/wss firefox/wss || failed=1
 exit "$failed"

@@ -2,6 +2,7 @@ package interop
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 )
 
@@ -16,6 +17,7 @@ type client interface {
 type dialOptions struct {
 	subprotocols []string
 	origin       string
+	tls          *tls.Config // for wss
 }
 
 // refusal is the HTTP status of a refused opening handshake.

@@ -14,6 +14,9 @@ type coder struct{}
 
 func (coder) dial(ctx context.Context, url string, o dialOptions) (peer, error) {
 	options := &websocket.DialOptions{Subprotocols: o.subprotocols, HTTPHeader: http.Header{}}
+	if o.tls != nil {
+		options.HTTPClient = &http.Client{Transport: &http.Transport{TLSClientConfig: o.tls}}
+	}
 	if o.origin != "" {
 		options.HTTPHeader.Set("Origin", o.origin)
 	}

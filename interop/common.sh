@@ -64,21 +64,31 @@ need_node() {
     fi
 }
 
+# make_certificates writes ca.pem, cert.pem, key.pem and spki, and has Node trust that authority.
+make_certificates() {
+    (cd "$interop" && go run ./authority/write "$work")
+    INTEROP_CA=$work/ca.pem
+    INTEROP_SPKI=$(cat "$work/spki")
+    NODE_EXTRA_CA_CERTS=$INTEROP_CA
+    export INTEROP_CA INTEROP_SPKI NODE_EXTRA_CA_CERTS
+}
+
 build_server() {
     command -v go >/dev/null || die "Go is needed, see go.mod for the version"
+    make_certificates
     (cd "$interop/.." && go build -o "$work/server" ./cmd/wsloop)
 }
 
-# start_server NAME sets started_pid and started_url. The server chooses its port, and
+# start_server NAME [FLAG...] sets started_pid and started_url. The server chooses its port, and
 # says so in its first line.
 start_server() {
     local flags output=$work/$1.log tries=0
     : >"$output"
     node "$interop/node/flags.mjs" "$1" >"$work/flags"
     mapfile -t flags <"$work/flags"
-    "$work/server" serve -addr 127.0.0.1:0 ${flags[@]+"${flags[@]}"} >"$output" 2>&1 &
+    "$work/server" serve -addr 127.0.0.1:0 ${flags[@]+"${flags[@]}"} "${@:2}" >"$output" 2>&1 &
     started_pid=$!
-    until started_url=$(sed -n '1s|.* on \(ws://.*\)$|\1|p' "$output") && [ -n "$started_url" ]; do
+    until started_url=$(sed -n '1s|.* on \(wss\{0,1\}://.*\)$|\1|p' "$output") && [ -n "$started_url" ]; do
         tries=$((tries + 1))
         if [ "$tries" -gt 200 ] || ! kill -0 "$started_pid" 2>/dev/null; then
             complain "$1" "did not start"
@@ -106,15 +116,16 @@ complain() {
     echo "interop: the server $1 $2" >&2
 }
 
-# with_servers NAME COMMAND... runs a client against two fresh servers. A client that
+# with_servers NAME COMMAND... runs a client against two fresh servers, over wss if the name ends in that. A client that
 # fails does not stop the others: the summary tells.
 with_servers() {
-    local client=$1 status=0
+    local client=$1 status=0 secure=()
     shift
-    start_server large
+    case $client in */wss) secure=(-tls-cert "$work/cert.pem" -tls-key "$work/key.pem") ;; esac
+    start_server large ${secure[@]+"${secure[@]}"}
     large=$started_pid started_pid=
     local large_url=$started_url
-    start_server default
+    start_server default ${secure[@]+"${secure[@]}"}
     plain=$started_pid started_pid=
     INTEROP_LARGE=$large_url INTEROP_LARGE_PID=$large INTEROP_DEFAULT=$started_url \
         INTEROP_RESULTS=$results timeout -k 5 180 "$@" || status=$?

@@ -17,7 +17,7 @@ import (
 type gobwas struct{}
 
 func (gobwas) dial(ctx context.Context, url string, o dialOptions) (peer, error) {
-	dialer := ws.Dialer{Protocols: o.subprotocols}
+	dialer := ws.Dialer{Protocols: o.subprotocols, TLSConfig: o.tls}
 	if o.origin != "" {
 		dialer.Header = ws.HandshakeHeaderHTTP(http.Header{"Origin": {o.origin}})
 	}

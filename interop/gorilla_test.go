@@ -15,7 +15,7 @@ import (
 type gorilla struct{}
 
 func (gorilla) dial(ctx context.Context, url string, o dialOptions) (peer, error) {
-	dialer := websocket.Dialer{Subprotocols: o.subprotocols}
+	dialer := websocket.Dialer{Subprotocols: o.subprotocols, TLSClientConfig: o.tls}
 	header := http.Header{}
 	if o.origin != "" {
 		header.Set("Origin", o.origin)

@@ -3,6 +3,7 @@ package interop
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/wsloop/wsloop/codec"
 	"github.com/wsloop/wsloop/engine"
+	"github.com/wsloop/wsloop/interop/authority"
 )
 
 // caseTime ends a case that waits for ever; nothing is measured with it.
@@ -21,6 +23,8 @@ type run struct {
 	ctx    context.Context
 	client client
 	matrix *matrix
+	// authority is that of the servers; nil without TLS.
+	authority *authority.Authority
 }
 
 var clients = map[string]client{"gorilla": gorilla{}, "coder": coder{}, "gobwas": gobwas{}}
@@ -41,37 +45,64 @@ var cases = map[string]func(*run){
 	"going-away":   goingAway,
 }
 
+// TestClients runs every client over ws, and again over wss.
 func TestClients(t *testing.T) {
 	m := readMatrix(t)
-	for name, c := range clients {
-		features := m.featuresOf(name)
-		if len(cases) != len(features) {
-			t.Errorf("%d cases for %d features", len(cases), len(features))
-		}
-		for _, feature := range features {
-			if reason, ok := m.Cannot[name][feature.ID]; ok {
-				note(t, name, feature.ID, "cannot", reason)
-				continue
-			}
-			ok := t.Run(name+"/"+feature.ID, func(t *testing.T) {
-				body, ok := cases[feature.ID]
-				if !ok {
-					t.Fatal("there is no case")
-				}
-				ctx, cancel := context.WithTimeout(t.Context(), caseTime)
-				defer cancel()
-				body(&run{t, ctx, c, m})
-			})
-			outcome := map[bool]string{true: "ok", false: "failed"}[ok]
-			note(t, name, feature.ID, outcome, "")
-		}
+	a, err := authority.New()
+	if err != nil {
+		t.Fatal(err)
 	}
+	for name, c := range clients {
+		testClient(t, &run{client: c, matrix: m}, name, name)
+		testClient(t, &run{client: c, matrix: m, authority: a}, name, name+"/wss")
+	}
+}
+
+// testClient runs the features of a client, which is called something else over wss.
+func testClient(t *testing.T, r *run, name, called string) {
+	features := r.matrix.featuresOf(name)
+	if len(cases) != len(features) {
+		t.Errorf("%d cases for %d features", len(cases), len(features))
+	}
+	for _, feature := range features {
+		if reason, ok := r.matrix.Cannot[name][feature.ID]; ok {
+			note(t, called, feature.ID, "cannot", reason)
+			continue
+		}
+		ok := t.Run(called+"/"+feature.ID, func(t *testing.T) {
+			body, ok := cases[feature.ID]
+			if !ok {
+				t.Fatal("there is no case")
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), caseTime)
+			defer cancel()
+			one := *r
+			one.T, one.ctx = t, ctx
+			body(&one)
+		})
+		outcome := map[bool]string{true: "ok", false: "failed"}[ok]
+		note(t, called, feature.ID, outcome, "")
+	}
+}
+
+// start starts a server of the matrix.
+func (r *run) start(name string) *server {
+	r.Helper()
+	return start(r.T, r.matrix, name, r.authority)
+}
+
+// dial opens a connection.
+func (r *run) dial(url string, o dialOptions) (peer, error) {
+	if r.authority != nil {
+		o.tls = &tls.Config{RootCAs: r.authority.Pool()}
+	}
+	return r.client.dial(r.ctx, url, o)
 }
 
 // open opens a connection that is dropped at the end of the case, if not before.
 func (r *run) open(url string, o dialOptions) peer {
 	r.Helper()
-	p, err := r.client.dial(r.ctx, url, o)
+	p, err := r.dial(url, o)
 	if err != nil {
 		r.Fatal(err)
 	}
@@ -115,21 +146,21 @@ func (r *run) expectFailure(s *server, p peer, code codec.StatusCode) {
 }
 
 func (r *run) echoSizes(op opcode, payload func(n int) []byte) {
-	p := r.open(start(r.T, r.matrix, "large").url(), dialOptions{})
+	p := r.open(r.start("large").url(), dialOptions{})
 	for _, n := range r.matrix.Sizes {
 		r.echo(p, op, payload(n))
 	}
 }
 
 func nonASCII(r *run) {
-	p := r.open(start(r.T, r.matrix, "large").url(), dialOptions{})
+	p := r.open(r.start("large").url(), dialOptions{})
 	for _, times := range r.matrix.NonASCII.Times {
 		r.echo(p, text, bytes.Repeat([]byte(r.matrix.NonASCII.Text), times))
 	}
 }
 
 func fragmented(r *run) {
-	p := r.open(start(r.T, r.matrix, "large").url(), dialOptions{})
+	p := r.open(r.start("large").url(), dialOptions{})
 	for op, payload := range map[opcode][]byte{
 		text:   bytes.Repeat([]byte(r.matrix.NonASCII.Text), 5000),
 		binary: binaryBytes(100_000),
@@ -142,7 +173,7 @@ func fragmented(r *run) {
 }
 
 func ping(r *run) {
-	p := r.open(start(r.T, r.matrix, "large").url(), dialOptions{})
+	p := r.open(r.start("large").url(), dialOptions{})
 	for _, n := range r.matrix.Pings {
 		if err := p.ping(binaryBytes(n)); err != nil {
 			r.Errorf("%d bytes: %v", n, err)
@@ -151,7 +182,7 @@ func ping(r *run) {
 }
 
 func pipelined(r *run) {
-	p := r.open(start(r.T, r.matrix, "large").url(), dialOptions{})
+	p := r.open(r.start("large").url(), dialOptions{})
 	message := func(i int) (opcode, []byte) {
 		if i%2 == 0 {
 			return binary, binaryBytes(i)
@@ -180,7 +211,7 @@ func pipelined(r *run) {
 // closes closes a connection and compares what both ends saw.
 func (r *run) closes(how closing) {
 	r.Helper()
-	s := start(r.T, r.matrix, "large")
+	s := r.start("large")
 	p := r.open(s.url(), dialOptions{})
 	code, err := p.close(how)
 	if err != nil || code != how.Code {
@@ -200,7 +231,7 @@ func closeWithCode(r *run) {
 }
 
 func tooBig(r *run) {
-	s := start(r.T, r.matrix, "default")
+	s := r.start("default")
 	p := r.open(s.url(), dialOptions{})
 	r.echo(p, binary, binaryBytes(r.matrix.Limit))
 	if err := p.send(binary, binaryBytes(r.matrix.Limit+1)); err != nil {
@@ -210,7 +241,7 @@ func tooBig(r *run) {
 }
 
 func invalidUTF8(r *run) {
-	s := start(r.T, r.matrix, "large")
+	s := r.start("large")
 	for _, payload := range r.matrix.invalidUTF8(r.T) {
 		p := r.open(s.url(), dialOptions{})
 		if err := p.send(text, payload); err != nil {
@@ -221,7 +252,7 @@ func invalidUTF8(r *run) {
 }
 
 func subprotocol(r *run) {
-	s := start(r.T, r.matrix, "large")
+	s := r.start("large")
 	if got := r.open(s.url(), dialOptions{subprotocols: r.matrix.Offered}).subprotocol(); got != r.matrix.Agreed {
 		r.Errorf("agreed on %q", got)
 	}
@@ -231,9 +262,9 @@ func subprotocol(r *run) {
 }
 
 func origin(r *run) {
-	s := start(r.T, r.matrix, "large")
+	s := r.start("large")
 	r.echo(r.open(s.url(), dialOptions{origin: s.origin()}), text, []byte("own"))
-	_, err := r.client.dial(r.ctx, s.url(), dialOptions{origin: r.matrix.ForeignOrigin})
+	_, err := r.dial(s.url(), dialOptions{origin: r.matrix.ForeignOrigin})
 	var status refusal
 	if !errors.As(err, &status) || status != 403 {
 		r.Errorf("a foreign origin: %v", err)
@@ -241,7 +272,7 @@ func origin(r *run) {
 }
 
 func goingAway(r *run) {
-	s := start(r.T, r.matrix, "large")
+	s := r.start("large")
 	p := r.open(s.url(), dialOptions{})
 	r.echo(p, text, []byte("before"))
 	stopped := make(chan error, 1)

@@ -30,6 +30,7 @@ type matrix struct {
 	ForeignOrigin string
 	Cannot        map[string]map[string]string
 	Deflate       json.RawMessage // for the package deflate
+	Secure        json.RawMessage // for the package deflate
 }
 
 // feature is what clients are to show; only some of them, if it says so.

@@ -2,24 +2,27 @@ package interop
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"testing"
 
 	"github.com/wsloop/wsloop/codec"
 	"github.com/wsloop/wsloop/engine"
+	"github.com/wsloop/wsloop/interop/authority"
 )
 
 // server is an echo server of the engine in this process.
 type server struct {
 	engine   *engine.Server
 	host     string              // host:port
+	secure   string              // "s" if it is for wss and https
 	closures chan engine.Closure // how its connections ended, in order
 	sendErrs chan error          // what Send returned, when it failed
 	served   chan error
 }
 
-// start runs the server of the matrix with this name until the test ends.
-func start(t *testing.T, m *matrix, name string) *server {
+// start runs the server of the matrix with this name until the test ends, with TLS if there is an authority.
+func start(t *testing.T, m *matrix, name string, a *authority.Authority) *server {
 	t.Helper()
 	config, ok := m.Servers[name]
 	if !ok {
@@ -48,7 +51,12 @@ func start(t *testing.T, m *matrix, name string) *server {
 		t.Fatal(err)
 	}
 	s.host = listeners[0].Addr().String()
-	go func() { s.served <- s.engine.Serve(listeners...) }()
+	if a == nil {
+		go func() { s.served <- s.engine.Serve(listeners...) }()
+	} else {
+		s.secure, s.engine.TLSConfig = "s", &tls.Config{Certificates: []tls.Certificate{a.Server}}
+		go func() { s.served <- s.engine.ServeTLS("", "", listeners...) }()
+	}
 	t.Cleanup(func() { s.end(t) })
 	return s
 }
@@ -68,8 +76,8 @@ func (s *server) end(t *testing.T) {
 	}
 }
 
-func (s *server) url() string    { return "ws://" + s.host + "/" }
-func (s *server) origin() string { return "http://" + s.host }
+func (s *server) url() string    { return "ws" + s.secure + "://" + s.host + "/" }
+func (s *server) origin() string { return "http" + s.secure + "://" + s.host }
 
 // shutdown closes all connections, as SIGTERM does in wsloop serve. It returns once
 // their peers have answered.

@@ -2,12 +2,14 @@
 package scripts
 
 import (
+	"errors"
 	"go/ast"
 	"go/build"
 	"go/parser"
 	"go/token"
 	"io/fs"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -40,13 +42,13 @@ var allowed = []rule{
 	{"poller/gnetdriver", []string{
 		"github.com/panjf2000/gnet/v2", "golang.org/x/sys/unix", module + "/poller",
 	}, "a driver like any other, and the only package that knows gnet"},
-	{"engine", []string{module + "/codec", module + "/codec/deflate", module + "/engine/internal/route", module + "/handshake", module + "/poller", module + "/poller/proxydriver", module + "/poller/tlsdriver"}, "joins the parts; what users import stays small"},
+	{"engine", []string{module + "/codec", module + "/codec/deflate", module + "/engine/internal/route", module + "/handshake", module + "/poller", module + "/poller/gnetdriver", module + "/poller/proxydriver", module + "/poller/tlsdriver"}, "joins the parts; what users import stays small, and has gnet on Windows only"},
 	{"engine/internal/route", nil, "a leaf: patterns and paths; no net/http"},
 	{"engine/internal/topic", nil, "a leaf: names, and who wants them; it knows nothing of connections"},
 	{"wstest", []string{module + "/codec", module + "/engine", module + "/poller/sim"}, "a user of the public API like any other"},
 	{"cmd/wsloop", []string{
 		module + "/codec", module + "/handshake", module + "/engine", module + "/poller/gnetdriver", module + "/poller/tlsdriver",
-		module + "/cmd/wsloop/internal/load", module + "/cmd/wsloop/internal/report",
+		module + "/cmd/wsloop/internal/load", module + "/cmd/wsloop/internal/report", module + "/cmd/wsloop/internal/systemd",
 	}, "a user of the public API like any other"},
 	{"cmd/wsloop/internal/load", []string{
 		module + "/cmd/wsloop/internal/hdr", module + "/cmd/wsloop/internal/report",
@@ -55,25 +57,25 @@ var allowed = []rule{
 	{"cmd/wsloop/internal/systemd", []string{"golang.org/x/sys/unix"}, "a leaf: the environment and sockets"},
 	{"cmd/wsloop/internal/hdr", nil, "a leaf: durations and counters"},
 	{"cmd/wsloop/internal/report", []string{module + "/cmd/wsloop/internal/hdr"}, "reads and writes figures; knows nothing of connections"},
+	{"examples/adopt", []string{module + "/codec", module + "/engine"}, "what a stranger reads first: the public API alone"},
+	{"examples/chat", []string{module + "/codec", module + "/engine", module + "/handshake"}, "what a stranger reads first: the public API alone"},
+	{"examples/secure", []string{module + "/codec", module + "/engine", module + "/handshake", module + "/poller/tlsdriver"}, "what a stranger reads first: the public API alone"},
+	{"examples/ticker", []string{module + "/codec", module + "/engine"}, "what a stranger reads first: the public API alone"},
 	{"scripts", nil, "tests only"},
 	{"scripts/bench/slow", []string{module + "/codec", module + "/engine"}, "a user of the public API like any other"},
 }
 
-// TestImports holds the direction of the imports. Every package has to be in the table.
+// TestImports holds the direction of the imports, here and on Windows. Every package has to be in the table.
 func TestImports(t *testing.T) {
 	seen := make(map[string]bool)
 	for _, dir := range packageDirs(t) {
-		pkg, err := build.ImportDir(filepath.Join("..", dir), 0)
-		if err != nil {
-			t.Fatalf("%s: %v", dir, err)
-		}
 		seen[dir] = true
 		i := slices.IndexFunc(allowed, func(r rule) bool { return r.pkg == dir })
 		if i < 0 {
 			t.Errorf("package %s is not in the table: say what it may import, and why", dir)
 			continue
 		}
-		for _, path := range pkg.Imports {
+		for _, path := range importsOf(t, dir) {
 			first, _, _ := strings.Cut(path, "/")
 			if strings.Contains(first, ".") && !slices.Contains(allowed[i].imports, path) {
 				t.Errorf("%s imports %s, which is not allowed: %s", dir, path, allowed[i].why)
@@ -83,6 +85,30 @@ func TestImports(t *testing.T) {
 	for _, a := range allowed {
 		if !seen[a.pkg] {
 			t.Errorf("the table names %s, which does not exist", a.pkg)
+		}
+	}
+}
+
+// importsOf is what a package imports on this system, and what on Windows.
+func importsOf(t *testing.T, dir string) []string {
+	return append(importsOn(t, dir, runtime.GOOS), importsOn(t, dir, "windows")...)
+}
+
+func importsOn(t *testing.T, dir, system string) []string {
+	context := build.Default
+	context.GOOS = system
+	pkg, err := context.ImportDir(filepath.Join("..", dir), 0)
+	if _, empty := errors.AsType[*build.NoGoError](err); err != nil && !(empty && system != runtime.GOOS) {
+		t.Fatalf("%s: %v", dir, err)
+	}
+	return pkg.Imports
+}
+
+// TestNativeWithoutGnet holds gnet out of the programs of those who have a native driver.
+func TestNativeWithoutGnet(t *testing.T) {
+	for _, system := range []string{"linux", "darwin", "freebsd"} {
+		if slices.Contains(importsOn(t, "engine", system), module+"/poller/gnetdriver") {
+			t.Errorf("on %s, engine imports gnetdriver", system)
 		}
 	}
 }

@@ -3,21 +3,12 @@ package main
 import (
 	"log/slog"
 	"net"
-	"runtime"
 
 	"github.com/wsloop/wsloop/poller/gnetdriver"
 )
 
-// driverNames are the values of -driver.
+// driverNames are the values of -driver. native is what the engine takes by itself.
 var driverNames = []string{"native", "gnet"}
-
-// defaultDriver is native where there is one.
-func defaultDriver() string {
-	if runtime.GOOS == "windows" {
-		return "gnet"
-	}
-	return "native"
-}
 
 // run serves over the driver that was chosen, until the server is closed.
 func (c *serveConfig) run(listeners ...net.Listener) error {

@@ -81,7 +81,7 @@ func (c *serveConfig) addFlags(flags *flag.FlagSet) {
 	flags.StringVar(&s.Addr, "addr", "localhost:8080", "TCP `address` to listen on; port 0 takes a free one")
 	flags.StringVar(&c.unix, "unix", "", "listen on a Unix socket at this `path` instead")
 	flags.StringVar(&c.mode, "mode", "echo", "echo, broadcast, topics or discard")
-	flags.StringVar(&c.driver, "driver", defaultDriver(), "native, or gnet: the event loops of that library")
+	flags.StringVar(&c.driver, "driver", "native", "native, or gnet: the event loops of that library, which Windows has in any case")
 	flags.Func("origin", "origin `pattern` that pages may have, may be repeated; * allows all (default the server's own host)",
 		func(pattern string) error {
 			s.Origins = append(s.Origins, pattern)

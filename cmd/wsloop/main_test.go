@@ -47,7 +47,7 @@ type process struct {
 	*exec.Cmd
 	t      *testing.T
 	stdout *bufio.Reader
-	stderr bytes.Buffer
+	stderr lockedBuffer
 	addr   string // of the server, from its first line
 }
 
@@ -78,7 +78,13 @@ func launch(t *testing.T, args ...string) *process {
 // execute runs a program.
 func execute(t *testing.T, program string, args ...string) *process {
 	t.Helper()
-	p := &process{Cmd: exec.CommandContext(t.Context(), program, args...), t: t}
+	return executeCommand(t, exec.CommandContext(t.Context(), program, args...))
+}
+
+// executeCommand starts a command, whose standard input may be set.
+func executeCommand(t *testing.T, command *exec.Cmd) *process {
+	t.Helper()
+	p := &process{Cmd: command, t: t}
 	out, err := p.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -143,6 +143,7 @@ func (p *parent) signaled(s os.Signal) {
 // drain lets the children go.
 func (p *parent) drain() {
 	p.draining = true
+	p.config.manager.stopping()
 	p.closeListeners()
 	for _, c := range p.children {
 		if c != nil {
@@ -218,6 +219,7 @@ func (p *parent) tell() {
 	if !p.serving {
 		p.serving = true
 		announce(p.stdout, p.config, p.addr)
+		p.config.manager.ready()
 	}
 	line := fmt.Sprintf("wsloop: %d processes, pids %s", len(pids), strings.Join(pids, " "))
 	if p.config.server.MaxConnections != engine.Unlimited {

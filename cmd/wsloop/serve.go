@@ -26,12 +26,14 @@ type serveConfig struct {
 
 	pair         tlsdriver.KeyPair       // of wss
 	certificates *tlsdriver.Certificates // nil for ws
+	reloads      time.Duration           // between two looks at their files
 	proxied      bool                    // nobody but proxies may connect
 
-	unix  string
-	drain time.Duration
-	procs int           // processes to serve in; 0 for this one
-	stats time.Duration // between two lines of statistics; 0 for none
+	manager manager
+	unix    string
+	drain   time.Duration
+	procs   int           // processes to serve in; 0 for this one
+	stats   time.Duration // between two lines of statistics; 0 for none
 }
 
 func serve(args []string, stdout, stderr io.Writer) error {
@@ -42,22 +44,28 @@ func serve(args []string, stdout, stderr io.Writer) error {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
 	defer signal.Stop(signals)
+	if config.manager, err = findManager(); err != nil {
+		return err
+	}
+	defer config.manager.watch()()
 	if config.procs > 0 {
+		if len(config.manager.sockets) > 0 {
+			return errSocketsAndProcs
+		}
 		return serveProcs(config, args, signals, stdout, stderr)
 	}
 	config.server.Drain.Progress = func(left int) { fmt.Fprintf(stdout, "wsloop: %d connections left\n", left) }
-	network, address := "tcp", config.server.Addr
-	if config.unix != "" {
-		network, address = "unix", config.unix
-	}
-	listeners, err := config.server.Listen(network, address)
+	listeners, addrs, err := config.listen()
 	if err != nil {
 		return err
 	}
-	announce(stdout, config, listeners[0].Addr())
+	for _, addr := range addrs {
+		announce(stdout, config, addr)
+	}
 	if most := config.server.MaxConnections; most != engine.Unlimited {
 		fmt.Fprintf(stdout, "wsloop: at most %d connections\n", most)
 	}
+	config.manager.ready()
 	return serveUntil(signals, config, listeners, stdout)
 }
 
@@ -89,6 +97,7 @@ func serveUntil(signals <-chan os.Signal, config *serveConfig, listeners []net.L
 		case <-ticks:
 			printStats(stdout, config.server.Stats())
 		case s := <-signals:
+			config.manager.stopping()
 			fmt.Fprintf(stdout, "wsloop: %v: closing %d connections\n", s, config.server.Stats().Connections)
 			ctx, cancel := context.WithCancel(context.Background())
 			defer cancel()

@@ -59,6 +59,9 @@ func TestArgumentsW94(t *testing.T) {
 		{"serve -addr localhost:0 -origin https://*.*", 1, "", "Server.Origins: "},
 		{"serve -addr localhost:0 -subprotocol a,b", 1, "", "Server.Subprotocols: "},
 		{"serve -addr nonsense", 1, "", "nonsense"},
+		{"serve -forwarded-from 10.0.0.1/8", 2, "", "write 10.0.0.0/8"},
+		{"serve -forwarded-field X-Real-IP", 2, "", "-forwarded-field without -forwarded-from"},
+		{"serve -addr localhost:0 -forwarded-from * -forwarded-field a:b", 1, "", "Server.Forwarding: "},
 	} {
 		status, stdout, stderr := launch(t, strings.Fields(test.args)...).exit()
 		if status != test.status || !strings.Contains(stdout, test.stdout) || !strings.Contains(stderr, test.stderr) {

@@ -15,7 +15,7 @@ import (
 
 // startBrowser starts a browser without a window on a page that fetches its orders and posts its replies, so that nothing
 // but the browser's own WebSocket is needed.
-func startBrowser(t *testing.T, name, command string) peer {
+func startBrowser(t *testing.T, name, command string, take *taken) peer {
 	t.Helper()
 	orders, replies := make(chan order), make(chan reply)
 	server := httptest.NewServer(pageHandler(t, orders, replies))
@@ -28,6 +28,9 @@ func startBrowser(t *testing.T, name, command string) peer {
 		},
 		"firefox": {"--headless", "--no-remote", "--profile", profile},
 	}[name]
+	if take != nil {
+		arguments = append(arguments, take.by(t, name, profile)...)
+	}
 	browser := exec.Command(command, append(arguments, server.URL)...)
 	browser.Env = append(os.Environ(), "HOME="+profile)
 	var log strings.Builder

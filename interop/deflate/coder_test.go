@@ -16,7 +16,10 @@ func mode(s setting) websocket.CompressionMode {
 }
 
 func dialCoder(ctx context.Context, url string, s setting) (socket, error) {
-	conn, response, err := websocket.Dial(ctx, url, &websocket.DialOptions{CompressionMode: mode(s), CompressionThreshold: 1})
+	conn, response, err := websocket.Dial(ctx, url, &websocket.DialOptions{
+		CompressionMode: mode(s), CompressionThreshold: 1,
+		HTTPClient: &http.Client{Transport: &http.Transport{TLSClientConfig: s.TLS.client()}},
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -14,7 +14,7 @@ import (
 // TestPeers runs every peer in each of its roles.
 func TestPeers(t *testing.T) {
 	m := readMatrix(t)
-	all, shared := peers(t), t.TempDir()
+	all, shared := peers(t, nil), t.TempDir()
 	t.Run("peers", func(t *testing.T) {
 		for name, p := range all {
 			t.Run(name, func(t *testing.T) {

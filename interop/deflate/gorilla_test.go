@@ -11,8 +11,8 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-func dialGorilla(ctx context.Context, url string, _ setting) (socket, error) {
-	dialer := websocket.Dialer{EnableCompression: true}
+func dialGorilla(ctx context.Context, url string, s setting) (socket, error) {
+	dialer := websocket.Dialer{EnableCompression: true, TLSClientConfig: s.TLS.client()}
 	conn, response, err := dialer.DialContext(ctx, url, nil)
 	if err != nil {
 		return nil, err

@@ -21,7 +21,7 @@ func compression(s setting) gws.PermessageDeflate {
 
 func dialGWS(ctx context.Context, url string, s setting) (socket, error) {
 	g := &gwsSocket{ctx: ctx, messages: make(chan received, 1000), pongs: make(chan []byte, 100), closed: make(chan error, 1)}
-	conn, response, err := gws.NewClient(g, &gws.ClientOption{Addr: url, PermessageDeflate: compression(s), CheckUtf8Enabled: true})
+	conn, response, err := gws.NewClient(g, &gws.ClientOption{Addr: url, PermessageDeflate: compression(s), CheckUtf8Enabled: true, TlsConfig: s.TLS.client()})
 	if err != nil {
 		return nil, err
 	}

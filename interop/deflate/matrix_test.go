@@ -60,6 +60,7 @@ type axes struct {
 type setting struct {
 	params
 	Native json.RawMessage `json:"native,omitempty"`
+	TLS    *credentials    `json:"tls,omitempty"` // for wss; see TestSecure
 }
 
 func (s setting) String() string {
@@ -86,7 +87,7 @@ func (r *role) settings() (all []setting) {
 				for _, sb := range orZero(a.ServerBits) {
 					for _, cb := range orZero(a.ClientBits) {
 						for _, native := range orZero(a.Native) {
-							all = append(all, setting{params{snt, cnt, sb, cb}, native})
+							all = append(all, setting{params: params{snt, cnt, sb, cb}, Native: native})
 						}
 					}
 				}
@@ -106,15 +107,21 @@ func orZero[T any](list []T) []T {
 
 func readMatrix(t *testing.T) *matrix {
 	t.Helper()
+	var all struct{ Deflate matrix }
+	readParts(t, &all)
+	return &all.Deflate
+}
+
+// readParts reads the parts of matrix.json that the struct at into has.
+func readParts(t *testing.T, into any) {
+	t.Helper()
 	text, err := os.ReadFile("../matrix.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var all struct{ Deflate matrix }
-	if err := json.Unmarshal(text, &all); err != nil {
+	if err := json.Unmarshal(text, into); err != nil {
 		t.Fatal(err)
 	}
-	return &all.Deflate
 }
 
 // configurations are the names of ours, in order.

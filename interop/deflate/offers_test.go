@@ -55,7 +55,7 @@ var offers = []struct {
 func TestOffers(t *testing.T) {
 	m := readMatrix(t)
 	hosts := map[string]string{"wsloop": serve(t, m.Ours["takeover"])}
-	for name, p := range peers(t) {
+	for name, p := range peers(t, nil) {
 		r := m.Peers[name].Server
 		if r == nil {
 			continue

@@ -27,7 +27,12 @@ func newEngine(d engine.Deflate) *engine.Server {
 // so by their first bytes send them: uncompressed or in pieces.
 func serve(t *testing.T, d engine.Deflate) (host string) {
 	t.Helper()
-	s := newEngine(d)
+	return run(t, newEngine(d))
+}
+
+// run is serve for a server that is made already. It speaks TLS if it has a config for that.
+func run(t *testing.T, s *engine.Server) (host string) {
+	t.Helper()
 	s.Events.Message = func(c engine.Conn, op codec.Opcode, payload []byte) {
 		if err := echo(c, op, payload); err != nil {
 			t.Errorf("echo: %v", err)
@@ -38,7 +43,11 @@ func serve(t *testing.T, d engine.Deflate) (host string) {
 		t.Fatal(err)
 	}
 	served := make(chan error, 1)
-	go func() { served <- s.Serve(listeners...) }()
+	if s.TLSConfig == nil {
+		go func() { served <- s.Serve(listeners...) }()
+	} else {
+		go func() { served <- s.ServeTLS("", "", listeners...) }()
+	}
 	t.Cleanup(func() {
 		_ = s.Close()
 		if err := <-served; !errors.Is(err, engine.ErrServerClosed) {
@@ -78,7 +87,12 @@ type dialer struct{ server *engine.Server }
 
 func newDialer(t *testing.T, d engine.Deflate) *dialer {
 	t.Helper()
-	s := newEngine(d)
+	return begin(t, newEngine(d))
+}
+
+// begin is newDialer for an engine that is made already. Without Deflate it offers none.
+func begin(t *testing.T, s *engine.Server) *dialer {
+	t.Helper()
 	s.Events = engine.Events{
 		Message: func(c engine.Conn, op codec.Opcode, payload []byte) {
 			c.Data().(*ours).messages <- received{int(op), bytes.Clone(payload)}
@@ -108,7 +122,7 @@ type received struct {
 }
 
 func (d *dialer) dial(ctx context.Context, url string) (*ours, error) {
-	target, err := d.server.Target(ctx, url, &engine.DialOptions{Deflate: true})
+	target, err := d.server.Target(ctx, url, &engine.DialOptions{Deflate: d.server.Deflate != nil})
 	if err != nil {
 		return nil, err
 	}

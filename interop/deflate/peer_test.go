@@ -2,6 +2,9 @@ package deflate
 
 import (
 	"context"
+	"crypto/tls"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"testing"
@@ -42,7 +45,10 @@ func (l *library) listen(_ context.Context, s setting) (host string, stop func()
 	if err != nil {
 		return "", nil, err
 	}
-	server := &http.Server{Handler: l.handle(s)}
+	server := &http.Server{Handler: l.handle(s), ErrorLog: log.New(io.Discard, "", 0)}
+	if s.TLS != nil {
+		listener = tls.NewListener(listener, s.TLS.server())
+	}
 	go func() { _ = server.Serve(listener) }()
 	return listener.Addr().String(), func() { server.Close() }, nil
 }
@@ -53,12 +59,12 @@ var remotes = map[string]string{
 	"chromium": "INTEROP_CHROMIUM", "firefox": "INTEROP_FIREFOX",
 }
 
-// peers are all that can be run: without a script, only libraries.
-func peers(t *testing.T) map[string]peer {
+// peers are all that can be run: without a script, only libraries. Browsers are told to take a certificate, if it is not nil.
+func peers(t *testing.T, take *taken) map[string]peer {
 	t.Helper()
 	all := map[string]peer{}
 	for name, variable := range remotes {
-		if p := startRemote(t, name, variable); p != nil {
+		if p := startRemote(t, name, variable, take); p != nil {
 			all[name] = p
 		}
 	}

@@ -54,14 +54,14 @@ func (r *remote) do(ctx context.Context, o order) (reply, error) {
 }
 
 // startRemote starts a peer by the command that a variable has, or returns nil if it has none.
-func startRemote(t *testing.T, name, variable string) peer {
+func startRemote(t *testing.T, name, variable string, take *taken) peer {
 	t.Helper()
 	command := os.Getenv(variable)
 	switch {
 	case command == "":
 		return nil
 	case name == "chromium" || name == "firefox":
-		return startBrowser(t, name, command)
+		return startBrowser(t, name, command, take)
 	}
 	words := strings.Fields(command)
 	process := exec.Command(words[0], words[1:]...)

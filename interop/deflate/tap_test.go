@@ -27,6 +27,7 @@ type traffic struct {
 
 // flow is one direction.
 type flow struct {
+	bytes    int64  // on the wire
 	first    string // the first line of the head
 	head     textproto.MIMEHeader
 	messages []message
@@ -92,7 +93,7 @@ func (f *flow) copy(to, from net.Conn) {
 		_, _ = io.Copy(io.Discard, r)
 		close(read)
 	}()
-	_, _ = io.Copy(to, io.TeeReader(from, w))
+	f.bytes, _ = io.Copy(to, io.TeeReader(from, w))
 	_ = to.(*net.TCPConn).CloseWrite()
 	w.Close()
 	<-read

@@ -10,7 +10,10 @@ import { casesOf } from './cases.mjs';
 import { env, matrix, run } from './harness.mjs';
 
 const { expect } = env.payload;
-const { CHROMIUM, PROFILE, SCREENSHOTS } = process.env;
+const { CHROMIUM, INTEROP_SPKI, PROFILE, SCREENSHOTS } = process.env;
+const secure = env.urls.large.startsWith('wss:');
+
+const picture = (name) => `${SCREENSHOTS}/${name}${secure ? '-wss' : ''}.png`;
 
 const pageOf = (url) => url.replace(/^ws/, 'http');
 
@@ -21,6 +24,8 @@ const browser = await chromium.launchPersistentContext(PROFILE, {
   args: [
     '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
     '--disable-background-networking', '--disable-component-update', '--disable-sync',
+    // The one key that it may take without an authority that it knows.
+    ...(secure ? [`--ignore-certificate-errors-spki-list=${INTEROP_SPKI}`] : []),
   ],
 });
 await browser.exposeFunction('leave', env.leave);
@@ -68,7 +73,7 @@ const page = async () => {
   }
   const log = await large.locator('#log li').count();
   expect(log === 6, `${log} lines in the log of three messages and their echoes`);
-  await large.screenshot({ path: `${SCREENSHOTS}/page.png` });
+  await large.screenshot({ path: picture('page') });
 };
 
 /** foreignPage serves a page of another origin */
@@ -97,7 +102,7 @@ const origin = async () => {
   expect(!(await tryToOpen(elsewhere, env.urls.large)), 'a foreign page was accepted');
   const text = (await complaint).text();
   expect(text.includes('403'), `the console says ${text}`);
-  await elsewhere.screenshot({ path: `${SCREENSHOTS}/elsewhere.png` });
+  await elsewhere.screenshot({ path: picture('elsewhere') });
   await elsewhere.close();
   expect(await tryToOpen(large, env.urls.large), "the server's own page was refused");
 };
@@ -109,7 +114,7 @@ const inPage = (where, id) => () => where.evaluate((id) => globalThis.cases[id](
 const goingAway = async () => {
   await inPage(large, 'going-away')();
   await large.locator('li.note').getByText('closed 1001').waitFor();
-  await large.screenshot({ path: `${SCREENSHOTS}/closed.png` });
+  await large.screenshot({ path: picture('closed') });
 };
 
 const cases = { page, origin, console: noComplaints, 'going-away': goingAway };

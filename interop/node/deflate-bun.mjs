@@ -6,8 +6,8 @@ import { talk } from './talk.mjs';
 
 if (!process.versions.bun) throw new Error('this is for Bun');
 
-const client = (url, _, spec) => {
-  const socket = new WebSocket(url);
+const client = (url, { tls }, spec) => {
+  const socket = new WebSocket(url, tls && { tls: { ca: Bun.file(tls.ca) } });
   const ping = async (payload) => {
     const pong = new Promise((resolve) => socket.addEventListener('pong', resolve, { once: true }));
     socket.ping(payload);
@@ -17,10 +17,11 @@ const client = (url, _, spec) => {
   return talk(new Peer(socket), spec, { ping });
 };
 
-const listen = async ({ native }) => {
+const listen = async ({ native, tls }) => {
   const server = Bun.serve({
     hostname: '127.0.0.1',
     port: 0,
+    tls: tls && { cert: Bun.file(tls.cert), key: Bun.file(tls.key) },
     fetch: (request, server) => (server.upgrade(request) ? undefined : new Response('', { status: 400 })),
     websocket: {
       perMessageDeflate: native,

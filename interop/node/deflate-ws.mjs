@@ -1,6 +1,9 @@
 // The npm package ws with permessage-deflate, as client and as server.
 
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createServer as createPlain } from 'node:http';
+import { createServer as createSecure } from 'node:https';
 import WebSocket, { WebSocketServer } from 'ws';
 import { echoWay, obey } from './orders.mjs';
 import { Peer } from './peer.mjs';
@@ -17,7 +20,8 @@ const compression = (options) => ({
 const client = async (url, options, spec) => {
   const bits = options.client_max_window_bits;
   const clientMaxWindowBits = bits === 1 ? true : bits ?? false;
-  const socket = new WebSocket(url, { perMessageDeflate: { ...compression(options), clientMaxWindowBits } });
+  const ca = options.tls && readFileSync(options.tls.ca);
+  const socket = new WebSocket(url, { ca, perMessageDeflate: { ...compression(options), clientMaxWindowBits } });
   const can = {
     ping: async (payload) => {
       const pong = once(socket, 'pong');
@@ -43,7 +47,9 @@ const sendPieces = (socket, pieces, binary) => {
 
 const listen = async (options) => {
   const perMessageDeflate = { ...compression(options), clientMaxWindowBits: options.client_max_window_bits };
-  const server = new WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate });
+  const { tls } = options;
+  const http = tls ? createSecure({ cert: readFileSync(tls.cert), key: readFileSync(tls.key) }) : createPlain();
+  const server = new WebSocketServer({ server: http, perMessageDeflate });
   server.on('connection', (socket) => {
     socket.on('error', () => {});
     socket.on('message', (data, binary) => {
@@ -52,12 +58,13 @@ const listen = async (options) => {
       else socket.send(data, { binary, compress: way !== 'plain' });
     });
   });
-  await once(server, 'listening');
+  await once(http.listen(0, '127.0.0.1'), 'listening');
   const stop = () => new Promise((resolve) => {
     for (const socket of server.clients) socket.terminate();
-    server.close(resolve);
+    server.close();
+    http.close(resolve);
   });
-  return { host: `127.0.0.1:${server.address().port}`, stop };
+  return { host: `127.0.0.1:${http.address().port}`, stop };
 };
 
 await obey(client, listen);

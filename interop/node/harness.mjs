@@ -50,14 +50,15 @@ const outcome = async (reason, body) => {
 /** run runs every feature of the matrix, in its order, cleans up, and ends the process */
 export const run = async (client, cases, cleanUp = () => {}) => {
   const ids = featuresOf(client);
+  const name = env.urls.large.startsWith('wss:') ? `${client}/wss` : client;
   let failed = 0;
   for (const id of [...ids, ...Object.keys(cases).filter((id) => !ids.includes(id))]) {
     const [result, why] = ids.includes(id)
       ? await outcome(matrix.cannot[client]?.[id], cases[id])
       : ['failed', 'the matrix does not have it'];
     if (result === 'failed') failed++;
-    console.log([client, id, result, why].filter(Boolean).join('  '));
-    appendFileSync(variable('INTEROP_RESULTS'), `${[client, id, result, why.replace(/\s+/g, ' ')].join('\t')}\n`);
+    console.log([name, id, result, why].filter(Boolean).join('  '));
+    appendFileSync(variable('INTEROP_RESULTS'), `${[name, id, result, why.replace(/\s+/g, ' ')].join('\t')}\n`);
   }
   await cleanUp();
   process.exit(failed ? 1 : 0);

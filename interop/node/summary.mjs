@@ -1,6 +1,6 @@
-// Prints what the clients proved: summary.mjs RESULTS [--deflate] CLIENT... It fails unless each of
-// the clients has an outcome for every feature, none failed, and README.md says the same. --deflate takes the
-// features of permessage-deflate instead.
+// Prints what the clients proved: summary.mjs RESULTS [--deflate|--secure] CLIENT... It fails unless each of
+// the clients has an outcome for every feature, none failed, and README.md says the same. --deflate and --secure take the
+// features of that part of matrix.json instead.
 
 import { readFileSync } from 'node:fs';
 
@@ -8,10 +8,10 @@ const read = (name) => readFileSync(new URL(name, import.meta.url), 'utf8');
 const matrix = JSON.parse(read('../matrix.json'));
 const readme = read('../README.md');
 const [file, ...rest] = process.argv.slice(2);
-const clients = rest.filter((word) => word !== '--deflate');
-const part = rest.length > clients.length ? matrix.deflate : matrix;
+const clients = rest.filter((word) => !word.startsWith('--'));
+const part = rest.length > clients.length ? matrix[rest[0].slice(2)] : matrix;
 const features = part.features
-  .filter(({ only }) => !only || clients.some((client) => only.includes(client)))
+  .filter(({ only }) => !only || clients.some((client) => only.includes(client.replace('/wss', ''))))
   .map(({ id }) => id);
 
 const outcomes = new Map(); // of a client and a feature: the outcome, and what it counted

@@ -1,12 +1,14 @@
-// The npm package undici, which is also what Node's own WebSocket is made of.
+// The npm package undici, or with the argument "node" the WebSocket of Node itself, which is made of some undici.
 
 import { subscribe } from 'node:diagnostics_channel';
-import { WebSocket } from 'undici';
+import * as undici from 'undici';
 import { casesOf } from './cases.mjs';
 import { env, run } from './harness.mjs';
 import { Peer } from './peer.mjs';
 
 const { expect } = env.payload;
+const own = process.argv[2] === 'node';
+const { WebSocket } = own ? globalThis : undici;
 
 const connect = (url, { protocols = [], origin } = {}) =>
   new Peer(new WebSocket(url, { protocols, headers: origin ? { origin } : {} }));
@@ -21,4 +23,4 @@ const origin = async () => {
   expect(refusals.join() === '403,101', `a foreign origin and the own: status ${refusals.join() || 'unknown'}`);
 };
 
-await run('undici', { ...cases, origin });
+await run(own ? 'node' : 'undici', { ...cases, origin });

@@ -8,12 +8,12 @@ import sys
 
 import websockets
 
-from harness import DEFAULT, LARGE, MATRIX, binary, expect, run, text, variable
+from harness import DEFAULT, LARGE, MATRIX, binary, expect, run, text, trust, variable
 from wire import Wire
 
 
 def connect(url, **options):
-    return websockets.connect(url, max_size=None, ping_interval=None, **options)
+    return websockets.connect(url, max_size=None, ping_interval=None, ssl=trust(), **options)
 
 
 async def echo(ws, message, what):
@@ -69,7 +69,7 @@ async def fragmented():
 
 def fragmented_inside_characters():
     """Cut characters in two, and send a ping between the pieces (RFC 6455 section 5.4)."""
-    wire = Wire(LARGE)
+    wire = Wire(LARGE, trust())
     message = (MATRIX["nonASCII"]["text"] * 5000).encode()
     first, *pieces = cut(message)
     wire.protocol.send_text(first, fin=False)
@@ -111,7 +111,7 @@ async def close():
 
 async def no_status():
     def run_wire():
-        wire = Wire(LARGE)
+        wire = Wire(LARGE, trust())
         wire.protocol.send_close()
         wire.flush()
         return wire.closed()
@@ -130,7 +130,7 @@ async def too_big():
 
 async def invalid_utf8():
     def run_wire(payload):
-        wire = Wire(LARGE)
+        wire = Wire(LARGE, trust())
         wire.protocol.send_text(payload)
         wire.flush()
         return wire.closed()
@@ -149,7 +149,7 @@ async def subprotocol():
 
 
 async def origin():
-    async with connect(LARGE, origin=LARGE.replace("ws://", "http://").rstrip("/")) as ws:
+    async with connect(LARGE, origin=LARGE.replace("ws", "http", 1).rstrip("/")) as ws:
         await echo(ws, "own", "a message")
     try:
         async with connect(LARGE, origin=MATRIX["foreignOrigin"]):

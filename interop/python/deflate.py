@@ -4,6 +4,7 @@ a line of JSON each, and a line of JSON in return."""
 import asyncio
 import json
 import logging
+import ssl
 import sys
 
 import websockets
@@ -25,6 +26,20 @@ def parameters(options):
         "server_max_window_bits": options.get("server_max_window_bits"),
         "client_max_window_bits": True if bits == 1 else bits,
     }
+
+
+def trust(options):
+    """The context of a client that trusts the authority of the order alone; None without TLS."""
+    return ssl.create_default_context(cafile=options["tls"]["ca"]) if "tls" in options else None
+
+
+def certified(options):
+    """The context of a server; None without TLS."""
+    if "tls" not in options:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(options["tls"]["cert"], options["tls"]["key"])
+    return context
 
 
 def agreed(ws):
@@ -53,7 +68,12 @@ async def talk(order):
     one = None
     try:
         async with websockets.connect(
-            order["url"], extensions=[factory], compression=None, max_size=None, ping_interval=None
+            order["url"],
+            ssl=trust(order["options"]),
+            extensions=[factory],
+            compression=None,
+            max_size=None,
+            ping_interval=None,
         ) as ws:
             told["extensions"] = agreed(ws)
             one = Talk(ws, uncompressed(ws))
@@ -79,7 +99,14 @@ async def echo(ws):
 async def listen(order):
     factory = ServerPerMessageDeflateFactory(**parameters(order["options"]))
     return await websockets.serve(
-        echo, "127.0.0.1", 0, extensions=[factory], compression=None, max_size=None, ping_interval=None
+        echo,
+        "127.0.0.1",
+        0,
+        ssl=certified(order["options"]),
+        extensions=[factory],
+        compression=None,
+        max_size=None,
+        ping_interval=None,
     )
 
 

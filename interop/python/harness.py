@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import pathlib
+import ssl
 import sys
 
 MATRIX = json.loads((pathlib.Path(__file__).parent.parent / "matrix.json").read_text("utf-8"))
@@ -21,6 +22,11 @@ def variable(name):
 
 LARGE = variable("INTEROP_LARGE")
 DEFAULT = variable("INTEROP_DEFAULT")
+
+
+def trust():
+    """The TLS context for wss, which trusts the authority of run.sh alone; None for ws."""
+    return ssl.create_default_context(cafile=variable("INTEROP_CA")) if LARGE.startswith("wss:") else None
 
 
 def text(n):
@@ -58,6 +64,7 @@ async def outcome(reason, body):
 
 async def run(client, cases):
     """Run every feature of the matrix, in its order; return whether all went well."""
+    name = client + ("/wss" if LARGE.startswith("wss:") else "")
     cannot = MATRIX["cannot"].get(client, {})
     features = [f["id"] for f in MATRIX["features"] if client in f.get("only", [client])]
     expect(set(cases) <= set(features), "the matrix does not have a case of this client")
@@ -67,6 +74,6 @@ async def run(client, cases):
             result, why = await outcome(cannot.get(feature), cases.get(feature))
             why = " ".join(why.split())
             well = well and result != "failed"
-            print("  ".join(filter(None, [client, feature, result, why])), flush=True)
-            print(client, feature, result, why, sep="\t", file=results)
+            print("  ".join(filter(None, [name, feature, result, why])), flush=True)
+            print(name, feature, result, why, sep="\t", file=results)
     return well

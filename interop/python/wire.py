@@ -1,4 +1,4 @@
-"""The Sans-I/O side of Python websockets over a plain socket.
+"""The Sans-I/O side of Python websockets over a socket, plain or with TLS.
 
 It frames and masks as the asyncio client does, and lets a caller choose what the
 asyncio client decides by itself: where a message is cut, bytes that are not text, a
@@ -19,9 +19,11 @@ except ImportError:  # before version 11
 class Wire:
     """An open connection. A receive that gets nothing for a minute fails."""
 
-    def __init__(self, url):
+    def __init__(self, url, context=None):
         parts = urlsplit(url)
         self.socket = socket.create_connection((parts.hostname, parts.port), timeout=60)
+        if context:
+            self.socket = context.wrap_socket(self.socket, server_hostname=parts.hostname)
         self.protocol = ClientProtocol(parse_uri(url), max_size=None)
         self.events = []
         self.protocol.send_request(self.protocol.connect())

@@ -1,4 +1,4 @@
-//go:build !gnetgate
+//go:build !gnetgate && !windows
 
 package gnetdriver_test
 

@@ -14,7 +14,9 @@ import (
 
 	"github.com/wsloop/wsloop/codec"
 	"github.com/wsloop/wsloop/engine"
+	"github.com/wsloop/wsloop/poller"
 	"github.com/wsloop/wsloop/poller/gnetdriver"
+	"github.com/wsloop/wsloop/poller/tlsdriver"
 )
 
 // patience bounds every wait of a test; nothing is measured by it.
@@ -37,6 +39,12 @@ func serve(t *testing.T, s *engine.Server) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return serveDriver(t, s, d)
+}
+
+// serveDriver is serve over any driver.
+func serveDriver(t *testing.T, s *engine.Server, d poller.ListenerDriver) *running {
+	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -309,5 +317,32 @@ func TestShutdown(t *testing.T) {
 	}
 	if err := receive(t, ended, "Shutdown"); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestDialIsRefused has servers over the driver asked for connections, which it does not open: alone, and below TLS.
+func TestDialIsRefused(t *testing.T) {
+	for name, wrap := range map[string]func(poller.ListenerDriver) (poller.ListenerDriver, error){
+		"Alone": func(d poller.ListenerDriver) (poller.ListenerDriver, error) { return d, nil },
+		"TLS": func(d poller.ListenerDriver) (poller.ListenerDriver, error) {
+			return tlsdriver.Wrap(d, tlsdriver.Options{})
+		},
+	} {
+		d, err := gnetdriver.New(gnetdriver.Options{Loops: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		top, err := wrap(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := serveDriver(t, &engine.Server{}, top)
+		s.open(t)
+		_, err = s.Dial(t.Context(), "ws://"+s.addr, nil)
+		failed, ok := errors.AsType[*engine.DialError](err)
+		if !ok || failed.Op != engine.DialConnect || !errors.Is(err, poller.ErrUnsupported) {
+			t.Errorf("%s: %v", name, err)
+		}
+		s.stop()
 	}
 }

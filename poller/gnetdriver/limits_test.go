@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/panjf2000/gnet/v2"
@@ -89,4 +90,32 @@ func TestGenerationsGoRound(t *testing.T) {
 	if _, next := r.open(); next != poller.MakeToken(token.Slot(), 1) {
 		t.Errorf("token %#x", uint64(next))
 	}
+}
+
+// TestClosedWithRest closes a paused connection that holds input. What it held is given back.
+func TestClosedWithRest(t *testing.T) {
+	var meter atomic.Int64
+	r := newRig(t, listen(t))
+	r.driver.SetMeter(&meter, 0)
+	r.onData = func(t poller.Token, _ []byte) int {
+		r.loop.Pause(t)
+		return 0
+	}
+	r.serve()
+	c, token := r.open()
+	if _, err := c.Write(make([]byte, 100)); err != nil {
+		t.Fatal(err)
+	}
+	r.await("input to be kept", func() bool { return r.loop.Held(token) > 0 })
+	if meter.Load() < 100 {
+		t.Errorf("%d bytes are counted", meter.Load())
+	}
+	r.do(func() { r.loop.Close(token, nil) })
+	receive(t, r.closed, "Closed")
+	r.do(func() {
+		r.loop.buffers.Empty() // that too which is kept for later
+		if n := meter.Load(); n != 0 {
+			t.Errorf("%d bytes are counted of no connection", n)
+		}
+	})
 }

@@ -40,6 +40,9 @@ func jobsOf(cases []codectest.Case, options ...string) map[string][]job {
 	return jobs
 }
 
+// wsaConnReset is what Windows reports; syscall.ECONNRESET is another number there.
+const wsaConnReset = syscall.Errno(10054)
+
 // play sends bytes before those of the case, those as they are cut, and FIN unless the server is to end the
 // connection. It returns what the server sent.
 func (j job) play(t *testing.T, s *running, before string, ends bool) []byte {
@@ -59,7 +62,7 @@ func (j job) play(t *testing.T, s *running, before string, ends bool) []byte {
 		}
 	}
 	sent, err := io.ReadAll(c)
-	if err != nil && !(ends && errors.Is(err, syscall.ECONNRESET)) {
+	if err != nil && !(ends && (errors.Is(err, syscall.ECONNRESET) || errors.Is(err, wsaConnReset))) {
 		t.Errorf("%v: %v after %.300q", j, err, sent)
 	}
 	return sent

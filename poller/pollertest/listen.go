@@ -88,6 +88,9 @@ func testUnixPathOfAnotherKept(t *testing.T, newDriver maker) {
 	}
 }
 
+// wsaConnRefused is what Windows reports; syscall.ECONNREFUSED is another number there.
+const wsaConnRefused = syscall.Errno(10061)
+
 func testStopAccepting(t *testing.T, newDriver maker) {
 	s := serve(t, newDriver, 2, echo())
 	var clients []*client
@@ -106,7 +109,7 @@ func testStopAccepting(t *testing.T, newDriver maker) {
 				t.Fatalf("%d connections were accepted after StopAccepting", accepted)
 			}
 		}
-		return errors.Is(err, syscall.ECONNREFUSED)
+		return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, wsaConnRefused)
 	})
 	for i, client := range clients {
 		stream := pattern(uint64(i), 200_000)

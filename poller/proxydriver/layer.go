@@ -87,7 +87,14 @@ func (l *layer) refuse(t poller.Token, counter *atomic.Uint64) {
 }
 
 // Dialing implements poller.Handler.
-func (l *layer) Dialing(t poller.Token, tag any) { l.upper.Dialing(t, tag) }
+func (l *layer) Dialing(t poller.Token, tag any) {
+	if a, ok := tag.(*adopted); ok {
+		l.slots.Grow(t.Slot())
+		l.slots.At(t.Slot()).tell(t, a.kind, a.source)
+		tag = a.tag
+	}
+	l.upper.Dialing(t, tag)
+}
 
 // Connected implements poller.Handler.
 func (l *layer) Connected(t poller.Token) { l.upper.Connected(t) }

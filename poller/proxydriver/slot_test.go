@@ -1,6 +1,8 @@
 package proxydriver
 
 import (
+	"errors"
+	"net"
 	"net/netip"
 	"testing"
 
@@ -61,5 +63,15 @@ func TestWaitsTrim(t *testing.T) {
 	}
 	if w.trim(); cap(w.places) == 0 {
 		t.Error("the places of one connection are made anew each time")
+	}
+}
+
+// A connection without a descriptor cannot be adopted again, and says so.
+func TestRelayedWithoutDescriptor(t *testing.T) {
+	a, b := net.Pipe()
+	defer a.Close()
+	defer b.Close()
+	if _, err := (&relayed{Conn: a}).SyscallConn(); !errors.Is(err, poller.ErrUnsupported) {
+		t.Error(err)
 	}
 }

@@ -23,6 +23,12 @@ const deadline = 60 * time.Second
 // local are the addresses from which tests connect.
 var local = []string{"127.0.0.0/8", "::1"}
 
+// What the headers of tests tell.
+var (
+	client      = netip.MustParseAddrPort("203.0.113.7:4711")
+	destination = netip.MustParseAddrPort("198.51.100.1:443")
+)
+
 func policy(t testing.TB, mode handshake.ProxyMode, trusted ...string) handshake.ProxyPolicy {
 	t.Helper()
 	set, err := handshake.ParseTrustedProxies(trusted...)
@@ -148,4 +154,31 @@ func await(t testing.TB, what string, done func() bool) {
 			t.Fatalf("gave up waiting for %s", what)
 		}
 	}
+}
+
+// counts are the counters that are not 0.
+func counts(s *proxydriver.Stats) string {
+	text := ""
+	for _, c := range []struct {
+		name string
+		n    uint64
+	}{
+		{"headers", s.Headers.Load()},
+		{"not-admitted", s.NotAdmitted.Load()},
+		{"timed-out", s.TimedOut.Load()},
+		{"gone", s.Gone.Load()},
+		{"missing", s.Missing.Load()},
+		{"malformed", s.Malformed.Load()},
+		{"unsupported", s.Unsupported.Load()},
+		{"too-large", s.TooLarge.Load()},
+		{"waiting", uint64(s.Waiting.Load())},
+	} {
+		if c.n != 0 {
+			text += fmt.Sprintf(" %s=%d", c.name, c.n)
+		}
+	}
+	if text == "" {
+		return text
+	}
+	return text[1:]
 }

@@ -4,7 +4,6 @@ package proxydriver_test
 
 import (
 	"errors"
-	"fmt"
 	"net/netip"
 	"sync/atomic"
 	"testing"
@@ -18,11 +17,6 @@ import (
 
 // The sim's peers connect from here, if a test does not say otherwise.
 const proxies = "10.0.0.0/8"
-
-var (
-	client      = netip.MustParseAddrPort("203.0.113.7:4711")
-	destination = netip.MustParseAddrPort("198.51.100.1:443")
-)
 
 // world is a driver over a simulated system, and what its handler was told.
 type world struct {
@@ -165,33 +159,6 @@ func (w *world) dial() *sim.Peer {
 	p := w.Dial()
 	p.Cut(sim.CutNowhere)
 	return p
-}
-
-// counts are the counters that are not 0.
-func counts(s *proxydriver.Stats) string {
-	text := ""
-	for _, c := range []struct {
-		name string
-		n    uint64
-	}{
-		{"headers", s.Headers.Load()},
-		{"not-admitted", s.NotAdmitted.Load()},
-		{"timed-out", s.TimedOut.Load()},
-		{"gone", s.Gone.Load()},
-		{"missing", s.Missing.Load()},
-		{"malformed", s.Malformed.Load()},
-		{"unsupported", s.Unsupported.Load()},
-		{"too-large", s.TooLarge.Load()},
-		{"waiting", uint64(s.Waiting.Load())},
-	} {
-		if c.n != 0 {
-			text += fmt.Sprintf(" %s=%d", c.name, c.n)
-		}
-	}
-	if text == "" {
-		return text
-	}
-	return text[1:]
 }
 
 func (w *world) expectCounts(want string) {

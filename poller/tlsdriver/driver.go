@@ -153,6 +153,9 @@ func (d *Driver) saidGoodbye() {
 	}
 }
 
+// Unwrap is the inner driver.
+func (d *Driver) Unwrap() poller.Driver { return d.inner }
+
 // Stats are the driver's counters, all loops together.
 func (d *Driver) Stats() *Stats { return &d.stats }
 

@@ -138,7 +138,8 @@ func TestSocketsOfAProcess(t *testing.T) {
 	local, localFile := listen(t, "unix", path)
 	lines, wait := start(t, []*os.File{webFile, localFile}, childVariable+"=serve", "LISTEN_FDS=2", "LISTEN_FDNAMES=web:local")
 	expect(t, lines, "2 sockets", "web tcp "+web.Addr().String(), "local unix "+path, "again: 0 <nil>", "other: <nil>")
-	for name, ln := range map[string]net.Listener{"web": web, "local": local} {
+	for i, ln := range []net.Listener{web, local} { // the service accepts in this order
+		name := []string{"web", "local"}[i]
 		c, err := net.Dial(ln.Addr().Network(), ln.Addr().String())
 		if err != nil {
 			t.Fatal(err)

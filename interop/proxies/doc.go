@@ -1,0 +1,2 @@
+// Package proxies has real proxies relay to the engine: HAProxy and nginx, as child processes.
+package proxies
