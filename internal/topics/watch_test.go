@@ -17,6 +17,7 @@ import (
 
 // Counts follow subscriptions to the topic and to patterns, and connections that end, well or not.
 func TestCountsFollow(t *testing.T) {
+	t.Parallel()
 	s := serve(t, &engine.Server{})
 	watcher := s.open()
 	watcher.do(`{"type":"watch","topic":"a.b"}`)
@@ -44,6 +45,7 @@ func TestCountsFollow(t *testing.T) {
 
 // One who watches later is told the count, and those who know it are not told again. Who does not watch any more is told nothing.
 func TestLateWatcherAndUnwatch(t *testing.T) {
+	t.Parallel()
 	s := serve(t, &engine.Server{})
 	first, second, other := s.open(), s.open(), s.open()
 	first.do(`{"type":"watch","topic":"a"}`)
@@ -61,6 +63,7 @@ func TestLateWatcherAndUnwatch(t *testing.T) {
 }
 
 func TestWatchLimit(t *testing.T) {
+	t.Parallel()
 	for _, most := range []int{0, 3} {
 		s := serve(t, &engine.Server{MaxSubscriptions: most})
 		c := s.open()
@@ -91,6 +94,7 @@ func TestWatchLimit(t *testing.T) {
 
 // While many subscribe, unsubscribe, come and go at once, whoever watches hears of it, and in the end what is so.
 func TestCountsConverge(t *testing.T) {
+	t.Parallel()
 	s := serve(t, &engine.Server{})
 	topics := []string{"a.1", "a.2", "b"}
 	patterns := append([]string{"a.*", ">", "*"}, topics...)
@@ -157,6 +161,7 @@ func TestCountsConverge(t *testing.T) {
 
 // A count that a watcher could not be sent, because its peer was slow, comes when the peer is not.
 func TestSlowWatcher(t *testing.T) {
+	t.Parallel()
 	server := &engine.Server{MaxBufferedBytes: 64 << 10, Overflow: engine.Overflow{Policy: engine.OverflowDropNewest}, WriteTimeout: engine.Never}
 	s := serve(t, server)
 	slow := s.open()
