@@ -117,6 +117,7 @@ func (c *client) ask(requests ...string) {
 // read reads a frame of a server.
 func (c *client) read() (first byte, payload string) {
 	c.t.Helper()
+	c.SetDeadline(time.Now().Add(patience))
 	head := c.take(2)
 	n := int(head[1])
 	switch n {

@@ -222,7 +222,14 @@ func TestDocumentedConversation(t *testing.T) {
 
 // Many requests in one write are answered in their order, and messages of a topic come in the order in which they were published.
 func TestOrder(t *testing.T) {
-	s := serve(t, &engine.Server{})
+	for _, workers := range []int{0, 4} {
+		t.Run(fmt.Sprint(workers, " workers"), func(t *testing.T) { testOrder(t, workers) })
+	}
+}
+
+func testOrder(t *testing.T, workers int) {
+	t.Helper()
+	s := serve(t, &engine.Server{Workers: workers})
 	a, b := s.open(), s.open()
 	for _, c := range []*client{a, b} {
 		c.do(`{"type":"subscribe","topic":"a"}`)
