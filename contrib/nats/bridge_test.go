@@ -12,10 +12,11 @@ import (
 	client "github.com/nats-io/nats.go"
 
 	"github.com/wsloop/wsloop/codec"
+	"github.com/wsloop/wsloop/contrib/nats/internal/natstest"
 )
 
 func TestInterest(t *testing.T) {
-	s := broker(t, nil)
+	s := natstest.Broker(t, nil)
 	a, fromOthers := opened(t, "a", Options{URL: s.ClientURL()})
 	b, got := opened(t, "b", Options{URL: s.ClientURL()}, "news.*")
 	_, nothing := opened(t, "c", Options{URL: s.ClientURL()}, "talk.>")
@@ -46,7 +47,9 @@ func TestInterest(t *testing.T) {
 	if n := fromOthers.count() + nothing.count(); n != 0 || got.count() != 1001 {
 		t.Errorf("%d messages that nobody wanted, %d that were", n, got.count())
 	}
-	checkSums(t, a, 3001)
+	if n := sums(a); n != 3001 {
+		t.Errorf("counted %d", n)
+	}
 	if st := b.Stats(); st.Received != 1001 || st.Gaps != 0 || st.Outages != 0 || st.Subscriptions != 1 {
 		t.Errorf("%+v", st)
 	}
@@ -54,7 +57,7 @@ func TestInterest(t *testing.T) {
 
 // TestOverlap has many patterns match: NATS sends a message once for each, and it is delivered once.
 func TestOverlap(t *testing.T) {
-	s := broker(t, nil)
+	s := natstest.Broker(t, nil)
 	a, _ := opened(t, "a", Options{URL: s.ClientURL()})
 	b, got := opened(t, "b", Options{URL: s.ClientURL()}, "x.y", "x.*", "*.y", "*.*", "x.>", ">")
 	awaitSubscriptions(t, s, "b", 6)
@@ -71,7 +74,7 @@ func TestOverlap(t *testing.T) {
 }
 
 func TestOrder(t *testing.T) {
-	s := broker(t, nil)
+	s := natstest.Broker(t, nil)
 	const nodes, topics, each = 3, 4, 2000
 	var bridges []*Bridge
 	var recorders []*recorder
@@ -128,7 +131,7 @@ func forge(origin, sequence uint64, payload string) []byte {
 }
 
 func TestRefused(t *testing.T) {
-	s := broker(t, func(o *server.Options) {
+	s := natstest.Broker(t, func(o *server.Options) {
 		o.MaxPayload, o.MaxPending = 101<<20, 256<<20
 	})
 	b, got := opened(t, "b", Options{URL: s.ClientURL()}, ">")
@@ -163,7 +166,7 @@ func TestRefused(t *testing.T) {
 
 // TestLate has messages come again and out of order, as in a NATS cluster when their server moves.
 func TestLate(t *testing.T) {
-	s := broker(t, nil)
+	s := natstest.Broker(t, nil)
 	b, got := opened(t, "b", Options{URL: s.ClientURL()}, ">")
 	awaitSubscriptions(t, s, "b", 1)
 	c := raw(t, s)
@@ -180,7 +183,7 @@ func TestLate(t *testing.T) {
 
 // TestOverrun has more come than is delivered: NATS sees no slow client, and the rest is in order.
 func TestOverrun(t *testing.T) {
-	s := broker(t, nil)
+	s := natstest.Broker(t, nil)
 	a, _ := opened(t, "a", Options{URL: s.ClientURL()})
 	b, got := opened(t, "b", Options{URL: s.ClientURL(), MaxQueued: 100}, "x", "*")
 	hold := make(chan struct{})
@@ -205,7 +208,7 @@ func TestOverrun(t *testing.T) {
 }
 
 func TestTooLong(t *testing.T) {
-	s := broker(t, func(o *server.Options) { o.MaxPayload = 1000 })
+	s := natstest.Broker(t, func(o *server.Options) { o.MaxPayload = 1000 })
 	a, _ := opened(t, "a", Options{URL: s.ClientURL()})
 	_, got := opened(t, "b", Options{URL: s.ClientURL()}, "x")
 	awaitSubscriptions(t, s, "b", 1)
@@ -221,12 +224,14 @@ func TestTooLong(t *testing.T) {
 	}
 	eventually(t, "the one that is not", func() bool { return got.count() == 1 })
 	eventually(t, "all are counted", func() bool { return a.Stats().Carried == 1 && a.Stats().Unsendable == 1 })
-	checkSums(t, a, 3)
+	if n := sums(a); n != 3 {
+		t.Errorf("counted %d", n)
+	}
 }
 
 // TestForbidden has NATS refuse a subscription, and the library another: both are told, and the rest goes on.
 func TestForbidden(t *testing.T) {
-	s := broker(t, func(o *server.Options) {
+	s := natstest.Broker(t, func(o *server.Options) {
 		o.Users = []*server.User{{Username: "u", Password: "p", Permissions: &server.Permissions{
 			Subscribe: &server.SubjectPermission{Allow: []string{"wsloop.open"}},
 		}}}
@@ -250,7 +255,7 @@ func TestForbidden(t *testing.T) {
 }
 
 func TestCloseSends(t *testing.T) {
-	s := broker(t, nil)
+	s := natstest.Broker(t, nil)
 	a, _ := opened(t, "a", Options{URL: s.ClientURL(), CloseTimeout: patience})
 	_, got := opened(t, "b", Options{URL: s.ClientURL()}, "x")
 	awaitSubscriptions(t, s, "b", 1)
@@ -264,7 +269,9 @@ func TestCloseSends(t *testing.T) {
 		t.Error(err)
 	}
 	a.Interest("late", true)
-	checkSums(t, a, n+1)
+	if got := sums(a); got != n+1 {
+		t.Errorf("counted %d", got)
+	}
 	eventually(t, "all", func() bool { return got.count() >= n })
 	if !slices.Equal(got.all(), numbers("x", 0, n)) || a.Stats().Carried != n {
 		t.Errorf("%d, %+v", got.count(), a.Stats())
@@ -273,7 +280,7 @@ func TestCloseSends(t *testing.T) {
 
 // TestCloseDelivers nothing once it has returned.
 func TestCloseDelivers(t *testing.T) {
-	s := broker(t, nil)
+	s := natstest.Broker(t, nil)
 	a, _ := opened(t, "a", Options{URL: s.ClientURL()})
 	b, got := opened(t, "b", Options{URL: s.ClientURL()}, "x")
 	awaitSubscriptions(t, s, "b", 1)
@@ -289,19 +296,19 @@ func TestCloseDelivers(t *testing.T) {
 
 // TestManyPatterns subscribes to more than fit into a round, and again after an outage.
 func TestManyPatterns(t *testing.T) {
-	s := broker(t, nil)
-	g := newGate(t, s.Addr().String())
-	b, got := opened(t, "b", Options{URL: g.url()})
+	s := natstest.Broker(t, nil)
+	g := natstest.NewGate(t, s.Addr().String())
+	b, got := opened(t, "b", Options{URL: g.URL()})
 	const n = 5 * roundPatterns / 2
 	for i := range n {
 		b.Interest(fmt.Sprintf("p.%d.*", i), true)
 	}
 	awaitSubscriptions(t, s, "b", n)
-	g.cut()
+	g.Set(natstest.Faults{})
 	eventually(t, "away", func() bool { return !b.Ready() })
 	b.Interest("p.0.*", false)
 	b.Interest("q", true)
-	g.set(func(g *gate) { g.target = s.Addr().String() })
+	g.Set(natstest.Faults{Target: s.Addr().String()})
 	eventually(t, "ready", b.Ready)
 	if subs, _ := known(t, s, "b"); subs != n { // at once: it is not ready before
 		t.Errorf("%d subscriptions", subs)
@@ -319,18 +326,18 @@ func TestManyPatterns(t *testing.T) {
 
 // TestMoves has a bridge find another server of a NATS cluster, of which the first one told.
 func TestMoves(t *testing.T) {
-	first := broker(t, clustered())
-	second := broker(t, clustered(first))
+	first := natstest.Broker(t, clustered())
+	second := natstest.Broker(t, clustered(first))
 	eventually(t, "a cluster", func() bool { return first.NumRoutes() > 0 && second.NumRoutes() > 0 })
 	a, _ := opened(t, "a", Options{URL: second.ClientURL()})
-	b, got := opened(t, "b", Options{URL: first.ClientURL(), Heartbeat: beat}, "x", "*")
+	b, got := opened(t, "b", Options{URL: first.ClientURL()}, "x", "*")
 	awaitSubscriptions(t, first, "b", 2)
 	// Interest spreads among the servers of NATS on its own time.
 	eventually(t, "over a route", func() bool {
 		publish(a, "x", 0, 1)
 		return got.count() > 0
 	})
-	stopBroker(first)
+	natstest.Stop(first)
 	awaitSubscriptions(t, second, "b", 2)
 	eventually(t, "the gap is told", func() bool { return slices.Contains(got.all(), "gap") })
 	publish(a, "x", 1, 2)

@@ -7,30 +7,6 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// broker runs NATS in this process.
-func broker(t *testing.T, change func(*server.Options)) *server.Server {
-	t.Helper()
-	o := &server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoLog: true, NoSigs: true}
-	if change != nil {
-		change(o)
-	}
-	s, err := server.NewServer(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	go s.Start()
-	t.Cleanup(func() { stopBroker(s) })
-	if !s.ReadyForConnections(patience) {
-		t.Fatal("NATS does not start")
-	}
-	return s
-}
-
-func stopBroker(s *server.Server) {
-	s.Shutdown()
-	s.WaitForShutdown()
-}
-
 // clustered has a broker join others by their routes.
 func clustered(others ...*server.Server) func(*server.Options) {
 	return func(o *server.Options) {
