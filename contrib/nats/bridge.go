@@ -31,6 +31,8 @@ type Bridge struct {
 	counters counters
 	state    atomic.Uint32 // a state; changed under mu
 	longest  atomic.Int64  // payload that NATS takes
+	// subscribed is how many subscriptions NATS has confirmed
+	subscribed atomic.Int64
 
 	mu       sync.Mutex
 	sequence uint64

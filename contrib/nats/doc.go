@@ -30,7 +30,7 @@
 // # NATS
 //
 // One goroutine sends a batch, asks for a PONG, and goes on when it has come. With nothing to send it does so every Heartbeat. An answer
-// that is missing for two of these ends the connection, so that a partition in one direction, too, is noticed within three.
+// that is missing for one and a half of these ends the connection, so that a partition in one direction, too, is noticed within three.
 //
 // Whoever may publish to the subjects of the prefix may speak for any server: give them to the servers only. Its limit for messages
 // (max_payload) has to be EnvelopeBytes above Server.MaxMessageBytes for the longest to pass. It also bounds what one

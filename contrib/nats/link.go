@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// A round takes no more than this: it has to be confirmed within two heartbeats.
+	// A round takes no more than this: it has to be confirmed in time.
 	roundPatterns = 1024
 	roundBytes    = 256 << 10
 
@@ -111,6 +111,7 @@ func (l *link) close() {
 func (b *Bridge) lost(err error) {
 	b.mu.Lock()
 	b.changed = nil
+	b.subscribed.Store(0)
 	news := !b.is(away) && !b.is(closed)
 	b.set(away)
 	b.mu.Unlock()
@@ -200,7 +201,7 @@ func (l *link) next() (r round, more bool) {
 // do sends a round and waits until NATS has confirmed it. An error ends the link.
 func (l *link) do(r round) error {
 	b := l.bridge
-	patience := 2 * b.options.Heartbeat
+	patience := b.options.patience()
 	l.guard.Reset(patience) // the library may wait longer, for a lock or a socket
 	defer l.guard.Stop()
 	for _, c := range r.patterns {
@@ -227,6 +228,7 @@ func (l *link) do(r round) error {
 		return l.because(err)
 	}
 	b.counters.carried.Add(sent)
+	b.subscribed.Store(int64(len(l.subs)))
 	return nil
 }
 

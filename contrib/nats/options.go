@@ -44,7 +44,7 @@ type Options struct {
 	// the oldest is dropped.
 	MaxQueued, MaxQueuedBytes int
 
-	// Heartbeat is how often NATS is asked whether it is there. Without an answer for two of these the connection is given up.
+	// Heartbeat is how often NATS is asked whether it is there. Without an answer for one and a half of these the connection is given up.
 	Heartbeat time.Duration
 	// MaxBackoff is the longest pause between two attempts to connect, 30 s at most. They start at an eighth of a second, double, and
 	// are shortened at random by up to a half.
@@ -157,6 +157,9 @@ func checkPrefix(prefix string) error {
 	return nil
 }
 
+// patience is how long NATS may take to answer. With the time until it is asked, that is less than three heartbeats.
+func (o *Options) patience() time.Duration { return o.Heartbeat * 3 / 2 }
+
 // connection are the options of nats.go for one connection: it never reconnects, because the bridge does, with a queue and subscriptions
 // that it knows.
 func (b *Bridge) connection(gone func()) (client.Options, error) {
@@ -182,7 +185,7 @@ func (b *Bridge) connection(gone func()) (client.Options, error) {
 	o.NoEcho = true
 	o.AllowReconnect, o.RetryOnFailedConnect, o.ReconnectBufSize = false, false, -1
 	o.PingInterval = -1 // the bridge has a heartbeat of its own
-	o.FlusherTimeout = 2 * b.options.Heartbeat
+	o.FlusherTimeout = b.options.patience()
 	o.CustomDialer = &dialer{bridge: b, under: o.CustomDialer, timeout: o.Timeout}
 	o.ConnectedCB, o.ReconnectedCB, o.ReconnectErrCB, o.DiscoveredServersCB, o.LameDuckModeHandler = nil, nil, nil, nil, nil
 	o.DisconnectedErrCB, o.ClosedCB = nil, func(*client.Conn) { gone() }

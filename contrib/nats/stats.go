@@ -4,10 +4,11 @@ import "sync/atomic"
 
 // Stats count what a Bridge has done since it was opened.
 type Stats struct {
-	Ready         bool // see Bridge.Ready
-	Subscriptions int  // that are wanted now
-	Queued        int  // messages that wait to be sent
-	QueuedBytes   int  // their payloads and envelopes
+	Ready       bool // see Bridge.Ready
+	Wanted      int  // patterns that connections of this server want
+	Subscribed  int  // subscriptions that NATS has confirmed
+	Queued      int  // messages that wait to be sent
+	QueuedBytes int  // their subjects, envelopes and payloads, and what it takes to queue them
 
 	// What became of messages that were published here. Each is counted once.
 	Carried     uint64 // NATS has confirmed them
@@ -42,6 +43,7 @@ func (b *Bridge) Stats() Stats {
 	c := &b.counters
 	stats := Stats{
 		Ready:       b.Ready(),
+		Subscribed:  int(b.subscribed.Load()),
 		Carried:     c.carried.Load(),
 		Unconfirmed: c.unconfirmed.Load(),
 		Missed:      c.missed.Load(),
@@ -61,6 +63,6 @@ func (b *Bridge) Stats() Stats {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	stats.Subscriptions, stats.Queued, stats.QueuedBytes = len(b.wanted), b.out.len(), b.out.bytes
+	stats.Wanted, stats.Queued, stats.QueuedBytes = len(b.wanted), b.out.len(), b.out.bytes
 	return stats
 }
