@@ -109,6 +109,9 @@ func TestOrder(t *testing.T) {
 		if len(next) != (nodes-1)*topics { // none of its own
 			t.Errorf("node %d got %d streams", i, len(next))
 		}
+		if st := bridges[i].Stats(); st.Echoes != 0 {
+			t.Errorf("NATS sent %d messages back", st.Echoes)
+		}
 	}
 }
 
@@ -186,6 +189,8 @@ func TestOverrun(t *testing.T) {
 	a, _ := opened(t, "a", Options{URL: s.ClientURL()})
 	b, got := opened(t, "b", Options{URL: s.ClientURL(), MaxQueued: 100}, "x", "*")
 	hold := make(chan struct{})
+	release := sync.OnceFunc(func() { close(hold) })
+	defer release()
 	got.mu.Lock()
 	got.hold = hold
 	got.mu.Unlock()
@@ -193,7 +198,7 @@ func TestOverrun(t *testing.T) {
 	const n = 50000
 	publish(a, "x", 0, n)
 	eventually(t, "all has come", func() bool { return b.Stats().Duplicates == n })
-	close(hold)
+	release()
 	eventually(t, "the last", func() bool { return got.last() == fmt.Sprintf("x %d", n-1) })
 	st := b.Stats()
 	if st.Received+st.Overrun != n || st.Overrun == 0 || st.Gaps == 0 || st.Outages != 0 || st.Errors != 0 {

@@ -22,7 +22,7 @@
 // take it for new, behind what they have fetched when their own gap was told. What NATS has confirmed is Stats.Carried; what
 // was under way when the connection broke is Stats.Unconfirmed, and may have arrived or not:
 //
-//	published = Carried + Unconfirmed + Missed + Dropped + TooLong + Unsendable + Queued
+//	published = Carried + Unconfirmed + Missed + Dropped + TooLong + Unsendable + Queued + those under way
 //
 // After an outage, once all subscriptions are confirmed again, BridgeReceiver.Gap is called: whatever is published from then on at the
 // same NATS server arrives.

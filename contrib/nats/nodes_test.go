@@ -183,7 +183,7 @@ func TestNodesAlone(t *testing.T) {
 	eventually(t, "the gap is told", func() bool { return a.gaps.Load() == 1 && b.gaps.Load() == 1 && b.Stats().Gaps == 1 })
 	send(200, 300)
 	a.Publish("price.gold", codec.OpcodeText, []byte("2400"))
-	eventually(t, "messages there", func() bool { return there.count() == 200 })
+	eventually(t, "messages on both", func() bool { return here.count() == 300 && there.count() == 200 })
 	if !slices.Equal(here.all(), texts(0, 300)) || !slices.Equal(there.all(), append(texts(0, 100), texts(200, 300)...)) {
 		t.Errorf("%d here, %d there", here.count(), there.count())
 	}

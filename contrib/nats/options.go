@@ -184,8 +184,8 @@ func (b *Bridge) connection(gone func()) (client.Options, error) {
 	o.Url, o.Servers = "", append(servers, b.others...)
 	o.NoEcho = true
 	o.AllowReconnect, o.RetryOnFailedConnect, o.ReconnectBufSize = false, false, -1
-	o.PingInterval = -1 // the bridge has a heartbeat of its own
-	o.FlusherTimeout = b.options.patience()
+	o.PingInterval = -1  // the bridge has a heartbeat of its own
+	o.FlusherTimeout = 0 // nor does a write have a deadline: see link.guard
 	o.CustomDialer = &dialer{bridge: b, under: o.CustomDialer, timeout: o.Timeout}
 	o.ConnectedCB, o.ReconnectedCB, o.ReconnectErrCB, o.DiscoveredServersCB, o.LameDuckModeHandler = nil, nil, nil, nil, nil
 	o.DisconnectedErrCB, o.ClosedCB = nil, func(*client.Conn) { gone() }

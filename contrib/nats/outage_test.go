@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
+
 	"github.com/wsloop/wsloop/codec"
 	"github.com/wsloop/wsloop/contrib/nats/internal/natstest"
 )
@@ -179,6 +181,7 @@ func TestStalled(t *testing.T) {
 				published += 100
 				return !a.Ready()
 			})
+			eventually(t, "nothing is kept for later", func() bool { return a.Stats().Queued == 0 })
 			t.Logf("noticed after %.1f heartbeats", float64(time.Since(began))/float64(beat))
 			g.Set(natstest.Faults{Target: s.Addr().String()})
 			eventually(t, "the gap is told", func() bool { return gaps.count() > 0 })
@@ -208,6 +211,23 @@ func TestStalledIdle(t *testing.T) {
 	eventually(t, "it is noticed", func() bool { return !b.Ready() })
 	g.Set(natstest.Faults{Target: s.Addr().String()})
 	eventually(t, "the gap is told", func() bool { return got.last() == "gap" })
+}
+
+// TestStalledWrite has a message be longer than what sockets take: the client library waits amid it, with its lock held.
+func TestStalledWrite(t *testing.T) {
+	const long = 32 << 20
+	s := natstest.Broker(t, func(o *server.Options) { o.MaxPayload = long + EnvelopeBytes })
+	g := natstest.NewGate(t, s.Addr().String())
+	b, got := opened(t, "b", Options{URL: g.URL(), Heartbeat: beat, MaxMessageBytes: long})
+	eventually(t, "ready", b.Ready)
+	g.Set(natstest.Faults{Target: s.Addr().String(), Up: natstest.Way{Stalled: true}})
+	b.Publish("x", codec.OpcodeBinary, make([]byte, long))
+	eventually(t, "it is noticed", func() bool { return !b.Ready() })
+	g.Set(natstest.Faults{Target: s.Addr().String()})
+	eventually(t, "the gap is told", func() bool { return got.last() == "gap" })
+	if st := b.Stats(); st.Carried != 0 || sums(b) != 1 {
+		t.Errorf("%+v", st)
+	}
 }
 
 // TestSlowBroker reads 1 KiB a second: what waits stays within its limits, and nobody who publishes waits.
