@@ -73,9 +73,9 @@ func (s *Server) publish(p *publication) (Published, error) {
 		return Published{}, err
 	}
 	loops := s.allLoops()
-	if len(loops) == 0 {
+	if len(loops) == 0 && p.carry {
 		return Published{}, ErrServerClosed
-	}
+	} // what a bridge brings before the loops run can still be retained
 	ts := s.topics
 	rule := ts.rule(p.name)
 	o := rule.outgoing(p.name, p.op, p.delivery)

@@ -205,6 +205,7 @@ func (s *Server) Start(listeners ...net.Listener) error {
 // run serves until the driver was stopped, and the last callback has returned.
 func (s *Server) run(driver poller.Driver) error {
 	defer close(s.done) // also for a driver that panics
+	defer s.closeBridge()
 	if s.web != nil {
 		go s.web.server.Serve(s.web)
 		defer s.web.close()
@@ -212,7 +213,6 @@ func (s *Server) run(driver poller.Driver) error {
 	unwatch := s.watch(s.settings.slowCallback)
 	err := driver.Serve(s.addLoop)
 	unwatch()
-	s.closeBridge()
 	if s.workers != nil {
 		s.workers.wg.Wait()
 	}
