@@ -58,6 +58,11 @@ func TestCluster(t *testing.T) {
 	c.phase("node 1 is killed", func() { c.killNode(1) }, func(from, to int) bool { return from != 1 && to != 1 })
 	c.phase("node 1 is started again", func() { c.startNode(1) }, all)
 	c.checkNodes()
+	for to, outages := range [publishers]int64{1, 0, 2} { // node 1 has been started anew
+		if got := c.tally(to).Gaps; got < outages*int64(c.each) {
+			t.Errorf("node %d: its subscribers were told of a gap %d times, want each at least %d times", to, got, outages)
+		}
+	}
 	c.stop()
 }
 

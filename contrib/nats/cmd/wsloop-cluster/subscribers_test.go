@@ -31,6 +31,7 @@ type tally struct {
 	Received  [publishers]int64 // messages by publisher
 	Twice     int64             // messages that came again, or behind younger ones
 	Skipped   int64             // messages that are missing before younger ones
+	Gaps      int64             // words that something may be missing
 	Other     int64             // what is not expected
 	Closed    int64             // connections that ended
 	GoneAway  int64             // of these with 1001
@@ -104,6 +105,7 @@ func subscribers(args []string, in io.Reader, out io.Writer) error {
 
 var (
 	done   = []byte(`{"type":"done"`)
+	gap    = []byte(`{"type":"gap"}`)
 	prefix = []byte(`{"type":"message","topic":"load.`)
 	middle = []byte(`"data":"`)
 )
@@ -117,6 +119,10 @@ func (w *swarm) message(c engine.Conn, _ codec.Opcode, payload []byte) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if bytes.Equal(payload, gap) {
+		w.tally.Gaps++
+		return
+	}
 	at := bytes.Index(payload, middle)
 	if !bytes.HasPrefix(payload, prefix) || at < 0 {
 		w.tally.Other++
