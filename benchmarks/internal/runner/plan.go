@@ -152,7 +152,7 @@ func fullCells() []record.Cell {
 	cells = append(cells, latency,
 		record.Cell{Scenario: record.Idle, Connections: idleConnections, Bytes: 125, Cores: 1},
 		churnCell(),
-		broadcastCell(1000, 1), broadcastCell(1000, 16), broadcastCell(10_000, 1), broadcastCell(10_000, 16),
+		broadcastCell(1000, 1), broadcastCell(1000, 16), broadcastCell(15_000, 1), broadcastCell(15_000, 16),
 		record.Cell{Scenario: record.Allocs}, record.Cell{Scenario: record.Mask}, record.Cell{Scenario: record.Collect})
 	return append(cells, deflateCells()...)
 }
