@@ -45,6 +45,20 @@ func TestKeys(t *testing.T) {
 	}
 }
 
+// The nonce is the IV with the number of the record (RFC 8446 section 5.3).
+func TestNonce(t *testing.T) {
+	h, _ := halves(t)
+	for _, want := range []string{"5b78923dee08579033e523d9", "5b78923dee08579033e523d8", "5b78923dee08579033e523db"} {
+		if got := hex.EncodeToString(h.next()); got != want {
+			t.Errorf("%s, expected %s", got, want)
+		}
+	}
+	h.number = 0x0102
+	if got := hex.EncodeToString(h.next()); got != "5b78923dee08579033e522db" {
+		t.Error(got)
+	}
+}
+
 // What is sealed opens, in order, whatever its length.
 func TestSealOpen(t *testing.T) {
 	out, in := halves(t)
