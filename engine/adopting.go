@@ -9,6 +9,7 @@ import (
 type adoption struct {
 	events uint8 // index in Server.events
 	secure bool  // the request came over TLS
+	routed bool  // by net/http, so that Server.Routes are not asked
 	data   any
 	header handshake.Header // to be added to the answer
 }
@@ -48,6 +49,11 @@ func (l *loop) policyOf(s *session) handshake.Policy {
 		policy.Secure = l.rares[s.rare].adopted.secure
 	}
 	return policy
+}
+
+// isRouted says whether net/http has chosen who is to have a handshake.
+func (l *loop) isRouted(s *session) bool {
+	return s.rare != 0 && l.rares[s.rare].adopted != nil && l.rares[s.rare].adopted.routed
 }
 
 // addAdopted adds to the answer what net/http's handlers set.

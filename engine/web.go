@@ -45,7 +45,7 @@ func withConn(ctx context.Context, c net.Conn) context.Context {
 func (v *web) serve(w http.ResponseWriter, r *http.Request) {
 	r.TLS = r.Context().Value(webKey{}).(*webConn).tls
 	if isHandshake(r.Header) {
-		_ = v.owner.Upgrade(w, r, nil) // which has answered
+		_ = v.owner.upgrade(w, r, &UpgradeOptions{}, false) // which has answered
 		return
 	}
 	v.identify(r)
