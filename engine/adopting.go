@@ -12,6 +12,9 @@ type adoption struct {
 	routed bool  // by net/http, so that Server.Routes are not asked
 	data   any
 	header handshake.Header // to be added to the answer
+
+	counted bool   // it counts as a connection already, and for
+	source  uint32 // in Server.sources
 }
 
 // Dialing implements poller.Handler: a connection of ours is being made, or one from net/http has come.
@@ -28,7 +31,7 @@ func (l *loop) Dialing(t poller.Token, tag any) {
 
 // openAdopted is Open for a connection from net/http. Its request head comes with Data.
 func (l *loop) openAdopted(t poller.Token, a *adoption) {
-	l.Open(t)
+	l.welcome(t, a)
 	s := l.sessions.At(t.Slot())
 	if s.phase != phaseOpening {
 		return // there was no place for it

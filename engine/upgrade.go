@@ -90,10 +90,11 @@ func adopt(to poller.Adopter, conn net.Conn, input []byte, a *adoption) error {
 	c, ours := conn.(*webConn)
 	if ours {
 		conn, input = c.Conn, append(input, c.input...)
+		a.counted, a.source = true, c.source
 	}
 	err := to.Adopt(&poller.Adoption{Conn: conn, Input: input, Tag: a})
 	if err == nil && ours {
-		c.gone()
+		c.moved()
 	}
 	return err
 }
