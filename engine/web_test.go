@@ -3,6 +3,7 @@ package engine
 import (
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -91,6 +92,39 @@ func TestHTTPPerAddressOfProxies(t *testing.T) {
 	c := r.dial()
 	c.write(head("/", forwardedFor("192.0.2.1")))
 	c.refused(503, "from this address")
+}
+
+// A client that sends FIN behind its request gets the answer, also if all of it comes in the segment that ends the TLS handshake.
+func TestHTTPHalfClosed(t *testing.T) {
+	t.Parallel()
+	handler := http.NotFoundHandler()
+	plain, secure := serve(t, &Server{HTTP: handler}), serveSecure(t, &Server{HTTP: handler})
+	for range 20 {
+		c := plain.dial()
+		c.write(pageRequest)
+		if err := c.Conn.(*net.TCPConn).CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		if status, _, _ := c.response(); status != 404 {
+			t.Errorf("status %d", status)
+		}
+		c.Close()
+
+		raw := secure.dial().Conn.(*net.TCPConn)
+		kept := &tap{Conn: raw, through: 1}
+		c = secure.shake(kept, secure.config())
+		c.write(pageRequest)
+		if _, err := raw.Write(kept.kept); err != nil {
+			t.Fatal(err)
+		}
+		if err := raw.CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		if status, _, _ := c.response(); status != 404 {
+			t.Errorf("TLS: status %d", status)
+		}
+		c.Close()
+	}
 }
 
 func TestHTTPIdle(t *testing.T) {
