@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -57,6 +58,7 @@ func (v *web) serve(w http.ResponseWriter, r *http.Request) {
 		_ = v.owner.upgrade(w, r, &UpgradeOptions{}, false) // which has answered
 		return
 	}
+	v.owner.counters.plain.Add(1)
 	v.identify(r)
 	defer v.recoverPanic()
 	v.owner.HTTP.ServeHTTP(w, r)
@@ -195,6 +197,14 @@ func (c *webConn) Close() error {
 	return err
 }
 
+// CloseWrite ends the output, by which net/http sees that its answer arrives where the rest of a request is not read.
+func (c *webConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}
+
 // moved leaves the counting to the loop that has the connection now.
 func (c *webConn) moved() { c.once.Do(func() {}) }
 
@@ -210,7 +220,6 @@ func (l *loop) handOver(t poller.Token, s *session, head []byte) {
 		l.refuseBusy(t, s, 503, "503 Service Unavailable: the connection cannot be served as HTTP.\n")
 		return
 	}
-	l.server.counters.plain.Add(1)
 	s.phase = phaseDiscarding
 	l.server.web.take(conn, slices.Concat(head, more), l.takeSource(t))
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/wsloop/wsloop/codec"
+	"github.com/wsloop/wsloop/handshake"
 )
 
 const pageRequest = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -124,6 +125,44 @@ func TestHTTPHalfClosed(t *testing.T) {
 			t.Errorf("TLS: status %d", status)
 		}
 		c.Close()
+	}
+}
+
+// Each request counts. A handler that ends its output leaves the client the whole of it, behind a header of the PROXY protocol and over TLS, too.
+func TestHTTPCloseWrite(t *testing.T) {
+	t.Parallel()
+	newServer := func() *Server {
+		return &Server{HTTP: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/end" {
+				return
+			}
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer conn.Close()
+			if err := conn.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
+				t.Error(err)
+			}
+			_, _ = io.Copy(io.Discard, conn)
+		})}
+	}
+	proxied := newServer()
+	proxied.Proxy = handshake.ProxyPolicy{Mode: handshake.ProxyRequired, Trusted: trusting(t, "127.0.0.1")}
+	plain, behind, secure := serve(t, newServer()), serve(t, proxied), serveSecure(t, newServer())
+	relayed := behind.dial()
+	relayed.write("PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n")
+	for c, s := range map[*client]*Server{plain.dial(): plain.Server, relayed: proxied, secure.secure(secure.config()): secure.Server} {
+		c.page()
+		c.page()
+		c.write("GET /end HTTP/1.1\r\nHost: x\r\n\r\n")
+		c.expectEOF()
+		if n := s.Stats().Plain; n != 3 {
+			t.Errorf("%d requests, want 3", n)
+		}
+		c.Close()
+		poll(t, "the connection to end", func() bool { return s.Stats().Connections == 0 })
 	}
 }
 
