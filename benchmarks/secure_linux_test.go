@@ -91,7 +91,7 @@ func secureLoad(t *testing.T) string {
 // generateSecure runs it for a moment, measuring this process instead of the server.
 func generateSecure(load, addr, authority string, args ...string) (string, error) {
 	_, port, _ := net.SplitHostPort(addr) // a wrong one shows
-	args = append([]string{"-p", port, "-P", strconv.Itoa(os.Getpid()), "-ca", authority, "-w", "0", "-t", "0.05"}, args...)
+	args = append([]string{"-p", port, "-P", strconv.Itoa(os.Getpid()), "-ca", authority, "-w", "0", "-t", "0.5"}, args...)
 	out, err := exec.Command(load, args...).CombinedOutput()
 	return string(out), err
 }
@@ -106,7 +106,7 @@ func TestSecureLoad(t *testing.T) {
 		}
 		t.Run(r.name, func(t *testing.T) {
 			addr := r.start(t, flags...)
-			for _, args := range [][]string{{"-c", "20"}, {"-c", "20", "-o", "16"}, {"-c", "3", "-b", "16384"}, {"-c", "2", "-b", "1048576", "-o", "3"}} {
+			for _, args := range [][]string{{"-c", "20"}, {"-c", "20", "-o", "16"}, {"-c", "3", "-b", "16384"}, {"-c", "2", "-b", "1048576", "-o", "3", "-t", "3"}} {
 				out, err := generateSecure(load, addr, authority, args...)
 				if err != nil || !strings.HasPrefix(out, "mode=wss conns="+args[1]+" ") || !strings.Contains(out, " tls_version=772 tls_cipher=4865\n") {
 					t.Errorf("%q: %v\n%s", args, err, out)
