@@ -25,7 +25,7 @@ type Bridge interface {
 	// Publish takes a message for other servers. payload is valid until it returns. It is called for messages of one topic in their
 	// order, from any goroutine. An error means that it was dropped.
 	Publish(name string, op codec.Opcode, payload []byte) error
-	// Close ends it. Nothing is brought once it has returned.
+	// Close ends it, when the last callback has returned: nothing is published any more. Nothing is brought once it has returned.
 	Close() error
 }
 
@@ -100,8 +100,11 @@ func (s *Server) carry(p *publication) {
 	}
 }
 
-// closeBridge closes Server.Bridge when the loops are over.
-func (s *Server) closeBridge() {
+// endTopics has Publish refuse from now on, and closes Server.Bridge when no Publish is on its way any more. The loops
+// and the workers are over.
+func (s *Server) endTopics() {
+	s.running.Store(nil)
+	s.topics.holdBack(">")()
 	if s.Bridge == nil {
 		return
 	}

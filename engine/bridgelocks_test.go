@@ -1,6 +1,10 @@
 package engine
 
 import (
+	"errors"
+	"runtime"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/wsloop/wsloop/codec"
@@ -107,5 +111,51 @@ func TestInterestInAnyOrder(t *testing.T) {
 	}
 	if told != "+-+-" || len(i.loops) != 0 {
 		t.Errorf("told %q, %d patterns are left", told, len(i.loops))
+	}
+}
+
+// What callbacks publish as the server ends still reaches the bridge, which is closed behind the last of them; after that, Publish refuses.
+func TestBridgeIsClosedLast(t *testing.T) {
+	var closed, left atomic.Bool
+	var late atomic.Int32
+	h := &hook{
+		publish: func(name string) {
+			if closed.Load() {
+				late.Add(1)
+			}
+			if name == "left" {
+				left.Store(true)
+			}
+		},
+		close: func() { closed.Store(true) },
+	}
+	s := &Server{Bridge: h, Workers: 2, Events: Events{Close: func(c Conn, _ Closure) {
+		for range 10_000 {
+			runtime.Gosched() // the loops end
+		}
+		if _, err := c.Publish("left", codec.OpcodeText, nil); err != nil {
+			t.Error(err)
+		}
+	}}}
+	r := serve(t, s)
+	r.open()
+	publishing := make(chan struct{})
+	var publisher sync.WaitGroup
+	publisher.Go(func() {
+		var err error
+		for i := 0; err == nil; i++ {
+			if _, err = s.Publish("talk", codec.OpcodeText, nil); i == 0 {
+				close(publishing)
+			}
+		}
+		if !errors.Is(err, ErrServerClosed) {
+			t.Error(err)
+		}
+	})
+	await(t, publishing, "the first message")
+	r.stop()
+	publisher.Wait()
+	if !left.Load() || late.Load() != 0 {
+		t.Errorf("the last message was carried: %v; %d behind Close", left.Load(), late.Load())
 	}
 }

@@ -20,7 +20,8 @@ type Published struct {
 func (p Published) Receivers() int { return p.Sent + p.Queued }
 
 // Publish sends a text or binary message to all connections that subscribe to a topic, and to other servers by Server.Bridge. It
-// never blocks for a peer. payload is copied once, for all of them. The error is a *TopicError or ErrOpcode.
+// never blocks for a peer. payload is copied once, for all of them. The error is a *TopicError, ErrOpcode, or ErrServerClosed before the
+// server serves and once Serve is about to return.
 //
 // All receivers of a topic get its messages in the same order, and those of one goroutine in the order of its calls. Any goroutine,
 // callbacks included.
@@ -72,8 +73,7 @@ func (s *Server) publish(p *publication) (Published, error) {
 	if err := topic.CheckName(p.name); err != nil {
 		return Published{}, err
 	}
-	loops := s.allLoops()
-	if len(loops) == 0 {
+	if s.allLoops() == nil {
 		return Published{}, ErrServerClosed
 	}
 	ts := s.topics
@@ -84,6 +84,10 @@ func (s *Server) publish(p *publication) (Published, error) {
 	lane := ts.lane(p.name)
 	lane.Lock()
 	defer lane.Unlock()
+	loops := s.allLoops() // again: see endTopics
+	if loops == nil {
+		return Published{}, ErrServerClosed
+	}
 	if rule.retain {
 		s.retain(p)
 	}

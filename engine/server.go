@@ -212,10 +212,10 @@ func (s *Server) run(driver poller.Driver) error {
 	unwatch := s.watch(s.settings.slowCallback)
 	err := driver.Serve(s.addLoop)
 	unwatch()
-	s.closeBridge()
 	if s.workers != nil {
 		s.workers.wg.Wait()
 	}
+	s.endTopics()
 	if err != nil && !s.isClosed() {
 		return err
 	}
