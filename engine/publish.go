@@ -139,7 +139,7 @@ func (f *fanOut) run(l *loop, p *publication, o *outgoing) {
 		return
 	}
 	prepared := p.prepare(l.server)
-	version := l.topicsVersion
+	version, changed := l.topicsVersion, false
 	for i, member := range f.members {
 		if i > 0 && i%l.settings.fanOutChunk == 0 {
 			l.mu.Unlock() // others want to send, too
@@ -147,13 +147,17 @@ func (f *fanOut) run(l *loop, p *publication, o *outgoing) {
 			l.mu.Lock()
 		}
 		t := poller.Token(member)
-		if t == p.except.token && l == p.except.loop || version != l.topicsVersion && !l.topics.Receives(t.Slot(), p.name) {
-			continue
-		}
 		if bits := l.classFor(t, o, prepared); bits != 0 && !prepared.class(bits).done.Load() {
 			l.mu.Unlock() // compressing takes long
 			prepared.class(bits).compress(prepared, bits)
 			l.mu.Lock()
+		}
+		if version != l.topicsVersion { // since it was unlocked
+			version, changed = l.topicsVersion, true
+			f.sets = l.topics.Match(p.name, f.sets[:0])
+		}
+		if t == p.except.token && l == p.except.loop || changed && !l.topics.Receives(t.Slot(), p.name, f.sets) {
+			continue
 		}
 		f.count(l.placePrepared(Conn{l, t}, o, prepared))
 	}
