@@ -2,6 +2,7 @@ package engine
 
 import (
 	"hash/maphash"
+	"slices"
 	"sync"
 
 	"github.com/wsloop/wsloop/codec"
@@ -43,10 +44,9 @@ const laneCount = 64
 
 // topics are what the loops share of topics. Each loop has the subscriptions of its connections.
 type topics struct {
-	rules   []topicRule
-	retains bool // one of them does
-	limit   int  // of subscriptions of one connection
-	seed    maphash.Seed
+	rules []topicRule
+	limit int // of subscriptions of one connection
+	seed  maphash.Seed
 	// lanes order what is published to a topic: all receivers see the same order, and a retained message is the last one. A lane is
 	// locked before loop.mu, and never held over a callback.
 	lanes    [laneCount]sync.Mutex
@@ -106,7 +106,6 @@ func (s *Server) newTopics() (*topics, error) {
 			rule.overflow = uint16(number) + 1
 		}
 		ts.rules = append(ts.rules, rule)
-		ts.retains = ts.retains || t.Retain
 	}
 	return ts, nil
 }
@@ -136,7 +135,8 @@ func (c Conn) Subscribe(pattern string) error {
 
 func (c Conn) subscribe(pattern string) (added, first bool, events *Events, err error) {
 	l, ts := c.loop, c.loop.server.topics
-	if ts.retains {
+	retains := ts.retain(pattern)
+	if retains {
 		defer ts.holdBack(pattern)()
 	}
 	l.mu.Lock()
@@ -152,10 +152,15 @@ func (c Conn) subscribe(pattern string) (added, first bool, events *Events, err 
 		l.server.counters.subscriptions.Add(1)
 	}
 	l.mu.Unlock()
-	if added && ts.retains {
+	if added && retains {
 		c.sendRetained(pattern)
 	}
 	return added, first, events, err
+}
+
+// retain says whether messages to topics that match a pattern may be retained.
+func (ts *topics) retain(pattern string) bool {
+	return slices.ContainsFunc(ts.rules, func(r topicRule) bool { return r.retain && topic.Overlap(r.pattern, pattern) })
 }
 
 // holdBack keeps the topics that match a pattern from being published to, until the function it returns is called.
