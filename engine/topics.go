@@ -14,7 +14,8 @@ import (
 // Server.Topics counts.
 type Topic struct {
 	Pattern string
-	// Overflow is what becomes of messages for peers that are slow, in place of the policy of each connection; nil leaves it to that.
+	// Overflow is what becomes of messages for peers that are slow, in place of the policy of each connection; nil leaves it to that. Messages
+	// under another policy are not dropped for these, unless theirs has them dropped.
 	Overflow *Overflow
 	// Conflate has a message take the place of the one of the same topic that waits for a slow peer. Overflow is OverflowKeepLatest then, if not set.
 	Conflate bool
