@@ -32,6 +32,8 @@ type item struct {
 	expires uint32 // the first tick at which it is out of date, if mortal
 	mortal  bool
 	fixed   bool // it must not be dropped: a control frame, or part of a fragmented message
+	own     bool // the policy of its connection says whether it gives way to others
+	kept    bool // it does not, by that of its topic
 }
 
 // A backlog holds frames for a peer that does not keep up. They can still be dropped,
@@ -43,6 +45,8 @@ type backlog struct {
 	frames  int            // that wait: items without those taken or dropped
 	bytes   int            // of the frames
 	fixed   int            // cost of the frames that must not be dropped
+	own     int            // cost of those under the policy of the connection
+	kept    int            // cost of those that do not give way, by the policy of their topic
 	keys    map[string]int // where in items the frame with a key is
 	swept   uint32         // the tick of the last search for frames out of date
 	metered int            // what the budget counts for items
@@ -129,9 +133,7 @@ func (b *backlog) push(i item) *item {
 	}
 	b.bytes += len(i.wire.bytes)
 	b.frames++
-	if i.fixed {
-		b.fixed += i.cost()
-	}
+	b.count(&i, i.cost())
 	b.items = append(b.items, i)
 	return &b.items[len(b.items)-1]
 }
@@ -167,8 +169,21 @@ func (b *backlog) latest(key string) *item {
 // replace puts a frame in the place of another.
 func (b *backlog) replace(i *item, frame wire, pool *poller.Buffers) {
 	b.bytes += len(frame.bytes) - len(i.bytes)
+	b.count(i, len(frame.bytes)-len(i.bytes))
 	i.free(pool)
 	i.wire = frame
+}
+
+// count adds to what cannot be dropped, or not always.
+func (b *backlog) count(i *item, cost int) {
+	switch {
+	case i.fixed:
+		b.fixed += cost
+	case i.own:
+		b.own += cost
+	case i.kept:
+		b.kept += cost
+	}
 }
 
 // expire sets how long a frame may wait: its own time to live, or else the policy's.
@@ -196,9 +211,7 @@ func (b *backlog) drop(i *item, pool *poller.Buffers) {
 func (b *backlog) remove(i *item) {
 	b.bytes -= len(i.bytes)
 	b.frames--
-	if i.fixed {
-		b.fixed -= i.cost()
-	}
+	b.count(i, -i.cost())
 	if i.key != "" {
 		delete(b.keys, i.key)
 		i.key = ""
@@ -206,10 +219,10 @@ func (b *backlog) remove(i *item) {
 }
 
 // dropOldest drops the frames that wait longest, as far as they may be dropped, until no more than
-// limit bytes are left. keep is not dropped.
-func (b *backlog) dropOldest(limit int, keep *item, pool *poller.Buffers) (dropped int) {
+// limit bytes are left. own says whether those under the policy of the connection may; keep is not dropped.
+func (b *backlog) dropOldest(limit int, own bool, keep *item, pool *poller.Buffers) (dropped int) {
 	for i := b.head; i < len(b.items) && b.cost() > limit; i++ {
-		if it := &b.items[i]; it.bytes != nil && !it.fixed && it != keep {
+		if it := &b.items[i]; it.bytes != nil && !it.fixed && !it.kept && (own || !it.own) && it != keep {
 			b.drop(it, pool)
 			dropped++
 		}

@@ -20,6 +20,8 @@ type naiveItem struct {
 	key      string
 	expires  int // 0 for never
 	fixed    bool
+	own      bool
+	kept     bool
 }
 
 func (n naive) cost() (cost int) {
@@ -43,6 +45,7 @@ type backlogTest struct {
 	server Server // whose budget counts prepared messages
 	now    int
 	nextID int
+	mixed  bool // frames are under several policies
 }
 
 // frame makes a frame; every third is of a message that was prepared.
@@ -64,7 +67,7 @@ func (bt *backlogTest) send(size int, key string, ttl int, fixed bool) {
 		key = ""
 	}
 	frame := bt.frame(size)
-	added := naiveItem{bt.nextID, size, key, 0, fixed}
+	added := naiveItem{bt.nextID, size, key, 0, fixed, bt.mixed && bt.nextID%2 == 0, bt.mixed && bt.nextID%10 == 1}
 	if ttl > 0 && !fixed {
 		added.expires = bt.now + ttl + 1 // deadlines are never early
 	}
@@ -74,12 +77,13 @@ func (bt *backlogTest) send(size int, key string, ttl int, fixed bool) {
 			bt.Fatalf("key %q not found", key)
 		}
 		bt.b.replace(it, frame, &bt.pool)
+		added.own, added.kept = bt.model[at].own, bt.model[at].kept
 		bt.model[at] = added
 	} else {
 		if it != nil {
 			bt.Fatalf("key %q found, though nothing waits", key)
 		}
-		it = bt.b.push(item{wire: frame, key: key, fixed: fixed})
+		it = bt.b.push(item{wire: frame, key: key, fixed: fixed, own: added.own, kept: added.kept})
 		bt.model = append(bt.model, added)
 		if n := len(bt.b.items); n > 2*bt.b.frames+minCompact {
 			bt.Fatalf("%d items for %d frames", n, bt.b.frames)
@@ -88,14 +92,14 @@ func (bt *backlogTest) send(size int, key string, ttl int, fixed bool) {
 	it.expire(uint32(bt.now), 0, time.Duration(ttl)*tick)
 }
 
-func (bt *backlogTest) dropOldest(limit int, keepKey string) {
+func (bt *backlogTest) dropOldest(limit int, own bool, keepKey string) {
 	keep := bt.model.find(keepKey)
-	dropped := bt.b.dropOldest(limit, bt.b.latest(keepKey), &bt.pool)
+	dropped := bt.b.dropOldest(limit, own, bt.b.latest(keepKey), &bt.pool)
 	want := 0
 	var left naive
 	cost := bt.model.cost()
 	for at, i := range bt.model {
-		if cost > limit && at != keep && !i.fixed {
+		if cost > limit && at != keep && !i.fixed && !i.kept && (own || !i.own) {
 			cost -= i.size + itemBytes
 			want++
 			continue
@@ -156,15 +160,23 @@ func (bt *backlogTest) take(limit int) {
 
 // check compares all that can be asked of a backlog.
 func (bt *backlogTest) check(keys []string) {
-	fixed := 0
+	var fixed, own, kept int
 	for _, i := range bt.model {
-		if i.fixed {
-			fixed += i.size + itemBytes
+		switch cost := i.size + itemBytes; {
+		case i.fixed:
+			fixed += cost
+		case i.own:
+			own += cost
+		case i.kept:
+			kept += cost
 		}
 	}
 	b := &bt.b
-	if b.frames != len(bt.model) || b.cost() != bt.model.cost() || b.fixed != fixed || b.empty() != (len(bt.model) == 0) {
-		bt.Fatalf("%d frames, cost %d, fixed %d; want %d, %d, %d", b.frames, b.cost(), b.fixed, len(bt.model), bt.model.cost(), fixed)
+	if b.frames != len(bt.model) || b.cost() != bt.model.cost() || b.empty() != (len(bt.model) == 0) {
+		bt.Fatalf("%d frames, cost %d; want %d, %d", b.frames, b.cost(), len(bt.model), bt.model.cost())
+	}
+	if b.fixed != fixed || b.own != own || b.kept != kept {
+		bt.Fatalf("fixed %d, own %d, kept %d; want %d, %d, %d", b.fixed, b.own, b.kept, fixed, own, kept)
 	}
 	for _, key := range keys {
 		it, at := b.latest(key), bt.model.find(key)
@@ -183,7 +195,7 @@ func TestBacklogAgainstAModel(t *testing.T) {
 	for seed := range uint64(60) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 0))
-			bt := &backlogTest{T: t}
+			bt := &backlogTest{T: t, mixed: true}
 			bt.pool.Meter = &bt.held
 			keyed := random.IntN(len(keys)) + 1
 			for range 2000 {
@@ -191,7 +203,7 @@ func TestBacklogAgainstAModel(t *testing.T) {
 				case n < 70:
 					bt.send(8+random.IntN(300), keys[random.IntN(keyed)], max(random.IntN(40)-20, 0), random.IntN(20) == 0)
 				case n < 80:
-					bt.dropOldest(random.IntN(bt.model.cost()+200), keys[random.IntN(keyed)])
+					bt.dropOldest(random.IntN(bt.model.cost()+200), random.IntN(2) == 0, keys[random.IntN(keyed)])
 				case n < 95:
 					bt.take(random.IntN(2000) + 1)
 				case n < 99:
@@ -221,7 +233,7 @@ func TestBacklogBehindAFragmentDoesNotGrow(t *testing.T) {
 	bt.send(100, "", 0, true)
 	for range 10_000 {
 		bt.send(100, "", 0, false)
-		bt.dropOldest(10*(100+itemBytes), "")
+		bt.dropOldest(10*(100+itemBytes), true, "")
 		bt.check(nil)
 	}
 	if n := cap(bt.b.items); n > 8*minCompact {

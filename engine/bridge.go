@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"log/slog"
+	"strings"
 	"sync"
 	"unicode/utf8"
 
@@ -24,7 +25,7 @@ type Bridge interface {
 	// Publish takes a message for other servers. payload is valid until it returns. It is called for messages of one topic in their
 	// order, from any goroutine. An error means that it was dropped.
 	Publish(name string, op codec.Opcode, payload []byte) error
-	// Close ends it. Nothing is brought once it has returned.
+	// Close ends it, when the last callback has returned: nothing is published any more. Nothing is brought once it has returned.
 	Close() error
 }
 
@@ -44,33 +45,30 @@ var ErrForeign = errors.New("engine: message from another server is too long or 
 type interest struct {
 	mu     sync.Mutex
 	bridge Bridge // nil without one
-	loops  map[string]int
+	// loops may be below 0 for a moment: loops count in and out when they have unlocked their tables, in any order.
+	loops map[string]int
 }
 
-// add counts a loop that has a first subscriber of a pattern. loop.mu is held.
-func (i *interest) add(pattern string) {
+// change counts a loop in (by 1) that has a first subscriber of a pattern, or out (by -1). Neither loop.mu nor a lane is held,
+// for the bridge is called.
+func (i *interest) change(pattern string, by int) {
 	if i.bridge == nil {
 		return
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.loops[pattern]++
-	if i.loops[pattern] == 1 {
-		i.bridge.Interest(pattern, true)
-	}
-}
-
-// remove counts a loop out. loop.mu is held.
-func (i *interest) remove(pattern string) {
-	if i.bridge == nil {
-		return
-	}
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.loops[pattern]--
-	if i.loops[pattern] == 0 {
+	before := i.loops[pattern]
+	after := before + by
+	switch {
+	case after == 0:
 		delete(i.loops, pattern)
-		i.bridge.Interest(pattern, false)
+	case before == 0:
+		i.loops[strings.Clone(pattern)] = after // pattern may be part of something long
+	default:
+		i.loops[pattern] = after
+	}
+	if (before > 0) != (after > 0) {
+		i.bridge.Interest(pattern, after > 0)
 	}
 }
 
@@ -86,7 +84,7 @@ func (s *Server) openBridge() error {
 	in.bridge, in.loops = s.Bridge, make(map[string]int)
 	for i := range s.topics.rules {
 		if rule := &s.topics.rules[i]; rule.retain {
-			in.add(rule.pattern)
+			in.change(rule.pattern, 1)
 		}
 	}
 	return nil
@@ -102,8 +100,11 @@ func (s *Server) carry(p *publication) {
 	}
 }
 
-// closeBridge closes Server.Bridge when the loops are over.
-func (s *Server) closeBridge() {
+// endTopics has Publish refuse from now on, and closes Server.Bridge when no Publish is on its way any more. The loops
+// and the workers are over.
+func (s *Server) endTopics() {
+	s.running.Store(nil)
+	s.topics.holdBack(">")()
 	if s.Bridge == nil {
 		return
 	}

@@ -57,7 +57,7 @@ type loop struct {
 	resumed    []poller.Token // connections whose inbox is to be delivered by the loop
 	resumedNow []poller.Token
 	holders    []holder
-	patterns   []string // of a connection that is gone
+	ended      []subscription // of a connection that is gone
 
 	now       atomic.Uint32          // wheel.now for other goroutines
 	beat      atomic.Uint64          // turns, for the watchdog

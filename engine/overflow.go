@@ -27,7 +27,8 @@ const (
 	OverflowClose OverflowPolicy = iota
 	// OverflowDropNewest refuses the new message: Send returns ErrBufferFull.
 	OverflowDropNewest
-	// OverflowDropOldest drops the messages that wait longest until the new one fits.
+	// OverflowDropOldest drops the messages that wait longest until the new one fits: of those that are under this policy or
+	// OverflowKeepLatest themselves. If that is not enough, the new one is refused: ErrBufferFull.
 	OverflowDropOldest
 	// OverflowKeepLatest is OverflowDropOldest, and a message with a Delivery.Key takes the place of
 	// the one with the same key that waits, whether the buffer is full or not.
@@ -61,6 +62,9 @@ func (o *Overflow) check() error {
 	}
 	return nil
 }
+
+// drops says whether messages under this policy give way to later ones, whatever the policy of these.
+func (o *Overflow) drops() bool { return o.Policy >= OverflowDropOldest }
 
 func (o *Overflow) code() codec.StatusCode {
 	if o.Code == 0 {

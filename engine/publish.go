@@ -20,7 +20,8 @@ type Published struct {
 func (p Published) Receivers() int { return p.Sent + p.Queued }
 
 // Publish sends a text or binary message to all connections that subscribe to a topic, and to other servers by Server.Bridge. It
-// never blocks for a peer. payload is copied once, for all of them. The error is a *TopicError or ErrOpcode.
+// never blocks for a peer. payload is copied once, for all of them. The error is a *TopicError, ErrOpcode, or ErrServerClosed before the
+// server serves and once Serve is about to return.
 //
 // All receivers of a topic get its messages in the same order, and those of one goroutine in the order of its calls. Any goroutine,
 // callbacks included.
@@ -72,10 +73,9 @@ func (s *Server) publish(p *publication) (Published, error) {
 	if err := topic.CheckName(p.name); err != nil {
 		return Published{}, err
 	}
-	loops := s.allLoops()
-	if len(loops) == 0 && p.carry {
+	if s.allLoops() == nil {
 		return Published{}, ErrServerClosed
-	} // what a bridge brings before the loops run can still be retained
+	}
 	ts := s.topics
 	rule := ts.rule(p.name)
 	o := rule.outgoing(p.name, p.op, p.delivery)
@@ -84,6 +84,10 @@ func (s *Server) publish(p *publication) (Published, error) {
 	lane := ts.lane(p.name)
 	lane.Lock()
 	defer lane.Unlock()
+	loops := s.allLoops() // again: see endTopics
+	if loops == nil {
+		return Published{}, ErrServerClosed
+	}
 	if rule.retain {
 		s.retain(p)
 	}
@@ -135,7 +139,7 @@ func (f *fanOut) run(l *loop, p *publication, o *outgoing) {
 		return
 	}
 	prepared := p.prepare(l.server)
-	version := l.topicsVersion
+	version, changed := l.topicsVersion, false
 	for i, member := range f.members {
 		if i > 0 && i%l.settings.fanOutChunk == 0 {
 			l.mu.Unlock() // others want to send, too
@@ -143,13 +147,17 @@ func (f *fanOut) run(l *loop, p *publication, o *outgoing) {
 			l.mu.Lock()
 		}
 		t := poller.Token(member)
-		if t == p.except.token && l == p.except.loop || version != l.topicsVersion && !l.topics.Receives(t.Slot(), p.name) {
-			continue
-		}
 		if bits := l.classFor(t, o, prepared); bits != 0 && !prepared.class(bits).done.Load() {
 			l.mu.Unlock() // compressing takes long
 			prepared.class(bits).compress(prepared, bits)
 			l.mu.Lock()
+		}
+		if version != l.topicsVersion { // since it was unlocked
+			version, changed = l.topicsVersion, true
+			f.sets = l.topics.Match(p.name, f.sets[:0])
+		}
+		if t == p.except.token && l == p.except.loop || changed && !l.topics.Receives(t.Slot(), p.name, f.sets) {
+			continue
 		}
 		f.count(l.placePrepared(Conn{l, t}, o, prepared))
 	}

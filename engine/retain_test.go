@@ -111,3 +111,20 @@ func TestRetainWhilePublishing(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// Who subscribes to what is not retained waits for nobody who publishes.
+func TestSubscribeHoldsBackNobody(t *testing.T) {
+	tr := newTrace()
+	s := &Server{Events: tr.events(), Topics: []Topic{{Pattern: "prices.>", Retain: true}, {Pattern: "talk.*"}}}
+	m := newMemory(t, s)
+	c := m.conn(tr)
+	defer s.topics.holdBack(">")() // as if all topics were published to
+	for _, pattern := range []string{"talk.hall", "talk.*", "talk.>", "*", "prices"} {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			subscribe(t, c, pattern)
+		}()
+		await(t, done, "Subscribe")
+	}
+}

@@ -169,7 +169,7 @@ func queueFrame[T []byte | string](l *loop, t poller.Token, s *sending, o *outgo
 		l.countDropped(s, &l.server.counters.replaced, 1)
 		sent.Dropped++
 	} else {
-		i := item{wire: frame, fixed: !o.whole()}
+		i := item{wire: frame, fixed: !o.whole(), own: o.overflow == 0, kept: o.overflow != 0 && !policy.drops()}
 		if policy.Policy == OverflowKeepLatest {
 			i.key = o.delivery.Key
 		}
@@ -188,11 +188,17 @@ func queueFrame[T []byte | string](l *loop, t poller.Token, s *sending, o *outgo
 func (l *loop) makeRoom(t poller.Token, s *sending, b *backlog, o *outgoing, old *item, cost, lacks int) (sent Sent, err error) {
 	counters := &l.server.counters
 	policy := l.policyFor(s, o).Policy
+	own := l.server.overflow(s.overflow).drops()
 	limit := l.settings.maxBuffered - l.committed(s) - cost // for what is in the backlog
-	staying := b.fixed
+	staying := b.fixed + b.kept
+	if !own {
+		staying += b.own
+	}
 	if old != nil {
 		limit += old.cost()
-		staying += old.cost()
+		if !old.kept && (own || !old.own) {
+			staying += old.cost()
+		}
 	}
 	full := b.cost() > limit
 	switch {
@@ -210,7 +216,7 @@ func (l *loop) makeRoom(t poller.Token, s *sending, b *backlog, o *outgoing, old
 		s.dropped++
 		return sent, ErrMemory
 	case full:
-		sent.Dropped = b.dropOldest(limit, old, &l.pool)
+		sent.Dropped = b.dropOldest(limit, own, old, &l.pool)
 		l.countDropped(s, &counters.oldest, sent.Dropped)
 	}
 	return sent, nil

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"hash/maphash"
+	"slices"
 	"sync"
 
 	"github.com/wsloop/wsloop/codec"
@@ -13,7 +14,8 @@ import (
 // Server.Topics counts.
 type Topic struct {
 	Pattern string
-	// Overflow is what becomes of messages for peers that are slow, in place of the policy of each connection; nil leaves it to that.
+	// Overflow is what becomes of messages for peers that are slow, in place of the policy of each connection; nil leaves it to that. Messages
+	// under another policy are not dropped for these, unless theirs has them dropped.
 	Overflow *Overflow
 	// Conflate has a message take the place of the one of the same topic that waits for a slow peer. Overflow is OverflowKeepLatest then, if not set.
 	Conflate bool
@@ -43,10 +45,9 @@ const laneCount = 64
 
 // topics are what the loops share of topics. Each loop has the subscriptions of its connections.
 type topics struct {
-	rules   []topicRule
-	retains bool // one of them does
-	limit   int  // of subscriptions of one connection
-	seed    maphash.Seed
+	rules []topicRule
+	limit int // of subscriptions of one connection
+	seed  maphash.Seed
 	// lanes order what is published to a topic: all receivers see the same order, and a retained message is the last one. A lane is
 	// locked before loop.mu, and never held over a callback.
 	lanes    [laneCount]sync.Mutex
@@ -106,7 +107,6 @@ func (s *Server) newTopics() (*topics, error) {
 			rule.overflow = uint16(number) + 1
 		}
 		ts.rules = append(ts.rules, rule)
-		ts.retains = ts.retains || t.Retain
 	}
 	return ts, nil
 }
@@ -124,38 +124,44 @@ func (c Conn) Subscribe(pattern string) error {
 	if err := topic.CheckPattern(pattern); err != nil {
 		return err
 	}
-	added, events, err := c.subscribe(pattern)
+	added, first, events, err := c.subscribe(pattern)
+	if first {
+		c.loop.server.topics.interest.change(pattern, 1)
+	}
 	if added && events.Subscribed != nil {
 		events.Subscribed(c, pattern)
 	}
 	return err
 }
 
-func (c Conn) subscribe(pattern string) (added bool, events *Events, err error) {
+func (c Conn) subscribe(pattern string) (added, first bool, events *Events, err error) {
 	l, ts := c.loop, c.loop.server.topics
-	if ts.retains {
+	retains := ts.retain(pattern)
+	if retains {
 		defer ts.holdBack(pattern)()
 	}
 	l.mu.Lock()
 	s := l.sessionOf(c.token)
 	if s == nil || s.sending.state != sendOpen && s.sending.state != sendFragments {
 		l.mu.Unlock()
-		return false, nil, ErrClosed
+		return false, false, nil, ErrClosed
 	}
 	events = (*l.server.events.Load())[s.events]
-	added, first, err := l.topics.Subscribe(c.token.Slot(), uint64(c.token), pattern, ts.limit)
+	added, first, err = l.topics.Subscribe(c.token.Slot(), uint64(c.token), pattern, ts.limit)
 	if added {
 		l.topicsVersion++
 		l.server.counters.subscriptions.Add(1)
 	}
-	if first {
-		ts.interest.add(pattern)
-	}
 	l.mu.Unlock()
-	if added && ts.retains {
+	if added && retains {
 		c.sendRetained(pattern)
 	}
-	return added, events, err
+	return added, first, events, err
+}
+
+// retain says whether messages to topics that match a pattern may be retained.
+func (ts *topics) retain(pattern string) bool {
+	return slices.ContainsFunc(ts.rules, func(r topicRule) bool { return r.retain && topic.Overlap(r.pattern, pattern) })
 }
 
 // holdBack keeps the topics that match a pattern from being published to, until the function it returns is called.
@@ -191,9 +197,13 @@ func (c Conn) Unsubscribe(pattern string) bool {
 	events := (*l.server.events.Load())[s.events]
 	removed, last := l.topics.Unsubscribe(c.token.Slot(), pattern)
 	if removed {
-		l.unsubscribed(pattern, last)
+		l.topicsVersion++
+		l.server.counters.subscriptions.Add(-1)
 	}
 	l.mu.Unlock()
+	if last {
+		l.server.topics.interest.change(pattern, -1)
+	}
 	if removed && events.Unsubscribed != nil {
 		events.Unsubscribed(c, pattern)
 	}
@@ -224,33 +234,36 @@ func (c Conn) Subscriptions() []string {
 // unsubscribe ends all subscriptions of a connection that is gone.
 func (l *loop) unsubscribe(t poller.Token, s *session) {
 	told := l.eventsOf(s).Unsubscribed
+	ended := l.ended[:0]
 	l.mu.Lock()
-	patterns := l.patterns[:0]
 	l.topics.UnsubscribeAll(t.Slot(), func(pattern string, last bool) {
-		l.unsubscribed(pattern, last)
-		patterns = append(patterns, pattern)
+		ended = append(ended, subscription{pattern, last})
 	})
-	l.mu.Unlock()
-	for _, pattern := range patterns {
-		if told != nil {
-			l.tellUnsubscribed(told, t, pattern)
-		}
+	if len(ended) > 0 {
+		l.topicsVersion++
+		l.server.counters.subscriptions.Add(-int64(len(ended)))
 	}
-	clear(patterns)
-	l.patterns = patterns
+	l.mu.Unlock()
+	for i := range ended {
+		l.tellUnsubscribed(told, t, &ended[i])
+	}
+	clear(ended)
+	l.ended = ended
 }
 
-func (l *loop) tellUnsubscribed(told func(Conn, string), t poller.Token, pattern string) {
+// subscription is one that ended with its connection; last says that the loop has no other to its pattern.
+type subscription struct {
+	pattern string
+	last    bool
+}
+
+func (l *loop) tellUnsubscribed(told func(Conn, string), t poller.Token, s *subscription) {
 	defer l.recoverPanic(0)
-	told(Conn{l, t}, pattern)
-}
-
-// unsubscribed counts a subscription out. loop.mu is held.
-func (l *loop) unsubscribed(pattern string, last bool) {
-	l.topicsVersion++
-	l.server.counters.subscriptions.Add(-1)
-	if last {
-		l.server.topics.interest.remove(pattern)
+	if s.last {
+		l.server.topics.interest.change(s.pattern, -1)
+	}
+	if told != nil {
+		told(Conn{l, t}, s.pattern)
 	}
 }
 

@@ -190,6 +190,49 @@ func TestTopicPolicies(t *testing.T) {
 	}
 }
 
+// A message gives way to others by its own policy, not by theirs: that of its connection, or of its topic.
+func TestTopicsDropNoOthers(t *testing.T) {
+	one := func(n int) []byte { return []byte(payloadOf(n)) }
+	rules := []Topic{{Pattern: "prices.*", Conflate: true}, {Pattern: "orders", Overflow: &Overflow{Policy: OverflowDropNewest}}}
+	publish := func(st *slowTest, name string, n int, want Published) {
+		t.Helper()
+		if p, err := st.server.Publish(name, codec.OpcodeText, one(n)); err != nil || p != want {
+			t.Errorf("%s %d: %+v %v, want %+v", name, n, p, err, want)
+		}
+	}
+	t.Run("own", func(t *testing.T) {
+		st := newSlowTest(t, &Server{MaxBufferedBytes: roomFor(5), Topics: rules})
+		subscribe(t, st.c, "prices.*")
+		st.queue(1, 4)
+		publish(st, "prices.gold", 5, Published{Queued: 1})
+		publish(st, "prices.gold", 6, Published{Queued: 1}) // in its place
+		publish(st, "prices.tin", 7, Published{Queued: 1})  // that of gold, which is older
+		st.queued += messageBytes
+		st.expect(1, 2, 3, 4, 7)
+		st.stall()
+		st.queue(1, 5)
+		publish(st, "prices.gold", 6, Published{Dropped: 1})
+		st.expect(1, 2, 3, 4, 5)
+	})
+	t.Run("topic", func(t *testing.T) {
+		st := newSlowTest(t, &Server{MaxBufferedBytes: roomFor(3), Overflow: Overflow{Policy: OverflowDropOldest}, Topics: rules})
+		subscribe(t, st.c, "orders", "prices.*", "talk")
+		publish(st, "orders", 1, Published{Queued: 1})
+		for i := range 5 {
+			publish(st, "talk", 2+i, Published{Queued: 1})
+		}
+		publish(st, "orders", 7, Published{Dropped: 1})
+		publish(st, "prices.tin", 8, Published{Queued: 1}) // the connection's messages may be dropped
+		st.expect(1, 6, 8)
+		st.stall()
+		for i := range 3 {
+			publish(st, "orders", i, Published{Queued: 1})
+		}
+		publish(st, "talk", 3, Published{Dropped: 1})
+		st.expect(0, 1, 2)
+	})
+}
+
 // A policy that closes has its own code, whatever the connection's.
 func TestTopicThatCloses(t *testing.T) {
 	st := newSlowTest(t, &Server{

@@ -240,6 +240,15 @@ func (m *model) checkMatch(name string) {
 	if len(sets) != len(want) || hasKey(want, name) && sets[0].Pattern() != name {
 		m.t.Errorf("%d sets for %s, want %d", len(sets), name, len(want))
 	}
+	for id := range m.ids {
+		receives := false
+		for pattern := range m.subs[id] {
+			receives = receives || Matches(pattern, name)
+		}
+		if got := m.table.Receives(id, name, sets); got != receives {
+			m.t.Errorf("%d receives %s: %v", id, name, got)
+		}
+	}
 	m.r.Shuffle(len(sets), func(i, j int) { sets[i], sets[j] = sets[j], sets[i] })
 	union := []uint64{42}
 	for _, patterns := range m.subs {

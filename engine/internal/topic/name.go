@@ -44,6 +44,23 @@ func Matches(pattern, name string) bool {
 	}
 }
 
+// Overlap reports whether two valid patterns match a name both.
+func Overlap(a, b string) bool {
+	for {
+		tokenA, restA, moreA := strings.Cut(a, ".")
+		tokenB, restB, moreB := strings.Cut(b, ".")
+		switch {
+		case tokenA == tail || tokenB == tail:
+			return true
+		case tokenA != tokenB && tokenA != star && tokenB != star || moreA != moreB:
+			return false
+		case !moreA:
+			return true
+		}
+		a, b = restA, restB
+	}
+}
+
 func check(text string, wildcards bool) error {
 	if reason := faultOf(text, wildcards); reason != 0 {
 		return newError(text, reason)

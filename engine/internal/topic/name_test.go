@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -191,6 +192,25 @@ func TestMatchesAsExpressions(t *testing.T) {
 	}
 	if pairs != 4800 {
 		t.Error(fmt.Sprint(pairs, " pairs"))
+	}
+}
+
+// Two patterns overlap if there is a name that both match. One more token than they have is enough to find it.
+func TestOverlap(t *testing.T) {
+	names := combinations("a b c")
+	var patterns []string
+	for _, pattern := range combinations("a b * >") {
+		if strings.Count(pattern, ".") < 3 && CheckPattern(pattern) == nil {
+			patterns = append(patterns, pattern)
+		}
+	}
+	for _, a := range patterns {
+		for _, b := range patterns {
+			want := slices.ContainsFunc(names, func(name string) bool { return Matches(a, name) && Matches(b, name) })
+			if Overlap(a, b) != want {
+				t.Errorf("%s and %s overlap: %v", a, b, !want)
+			}
+		}
 	}
 }
 

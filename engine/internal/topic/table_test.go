@@ -322,3 +322,32 @@ func TestMemory(t *testing.T) {
 	}
 	runtime.KeepAlive(table)
 }
+
+// Receives is right for a name that many patterns match, too.
+func TestReceivesOfMany(t *testing.T) {
+	var table Table
+	name := "a.a.a.a.a.a"
+	for i := range 1 << 6 {
+		tokens := strings.Split(name, ".")
+		for k := range tokens {
+			if i>>k&1 == 1 {
+				tokens[k] = "*"
+			}
+		}
+		if _, _, err := table.Subscribe(uint32(i), 0, strings.Join(tokens, "."), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, _, err := table.Subscribe(1<<6, 0, "a.b", 0); err != nil {
+		t.Fatal(err)
+	}
+	sets := table.Match(name, nil)
+	if len(sets) < manySets {
+		t.Fatalf("%d sets", len(sets))
+	}
+	for id := range uint32(1<<6 + 2) {
+		if got := table.Receives(id, name, sets); got != (id < 1<<6) {
+			t.Errorf("%d receives it: %v", id, got)
+		}
+	}
+}
