@@ -13,7 +13,7 @@ import (
 
 	"github.com/wsloop/wsloop/codec"
 	"github.com/wsloop/wsloop/contrib/internal/bridge"
-	. "github.com/wsloop/wsloop/contrib/internal/bridgetest"
+	"github.com/wsloop/wsloop/contrib/internal/bridgetest"
 )
 
 func TestInterest(t *testing.T) {
@@ -23,23 +23,23 @@ func TestInterest(t *testing.T) {
 	c, nothing := opened(t, "c", Options{URL: s.url()}, "talk.>", "news.tomorrow")
 	s.await(t, "b", 1)
 	s.await(t, "c", 2)
-	Eventually(t, "a is ready", a.Ready)
-	Publish(a, "news.today", 0, 1000)
-	Publish(a, "other", 0, 1000)
-	Eventually(t, "1000 messages", func() bool { return got.Count() >= 1000 })
-	if all := got.All(); !slices.Equal(all, Numbers("news.today", 0, 1000)) {
+	bridgetest.Eventually(t, "a is ready", a.Ready)
+	bridgetest.Publish(a, "news.today", 0, 1000)
+	bridgetest.Publish(a, "other", 0, 1000)
+	bridgetest.Eventually(t, "1000 messages", func() bool { return got.Count() >= 1000 })
+	if all := got.All(); !slices.Equal(all, bridgetest.Numbers("news.today", 0, 1000)) {
 		t.Errorf("%d messages, the last is %q", len(all), got.Last())
 	}
 	b.Interest("news.*", false)
 	s.await(t, "b", 0)
-	Publish(a, "news.today", 1000, 2000)
+	bridgetest.Publish(a, "news.today", 1000, 2000)
 	b.Interest("news.*", true)
 	b.Interest("news.*", false)
 	b.Interest("end", true)
 	s.await(t, "b", 1)
-	Publish(a, "end", 0, 1)
-	Eventually(t, "the end", func() bool { return got.Last() == "end 0" })
-	Eventually(t, "all is confirmed", func() bool { return a.Stats().Carried == 3001 })
+	bridgetest.Publish(a, "end", 0, 1)
+	bridgetest.Eventually(t, "the end", func() bool { return got.Last() == "end 0" })
+	bridgetest.Eventually(t, "all is confirmed", func() bool { return a.Stats().Carried == 3001 })
 	if n := fromOthers.Count() + nothing.Count(); n != 0 || got.Count() != 1001 {
 		t.Errorf("%d messages that nobody wanted, %d that were", n, got.Count())
 	}
@@ -66,10 +66,10 @@ func TestOverlap(t *testing.T) {
 	b, got := opened(t, "b", Options{URL: s.url()}, "x.y", "x.*", "*.y", "*.*", "x.>", ">", "*")
 	s.await(t, "b", 7)
 	const n = 20000
-	Publish(a, "x.y", 0, n)
-	Eventually(t, "all", func() bool { return got.Count() >= n })
-	Eventually(t, "the last copy", func() bool { return b.Stats().Duplicates == 5*n && b.Stats().Unwanted == n })
-	if !slices.Equal(got.All(), Numbers("x.y", 0, n)) {
+	bridgetest.Publish(a, "x.y", 0, n)
+	bridgetest.Eventually(t, "all", func() bool { return got.Count() >= n })
+	bridgetest.Eventually(t, "the last copy", func() bool { return b.Stats().Duplicates == 5*n && b.Stats().Unwanted == n })
+	if !slices.Equal(got.All(), bridgetest.Numbers("x.y", 0, n)) {
 		t.Error("not each once and in order")
 	}
 	if st := b.Stats(); st.Received != n || st.Late != 0 || st.Overrun != 0 {
@@ -83,7 +83,7 @@ func TestGlobs(t *testing.T) {
 	prefix := `w[s]?\.`
 	a, _ := opened(t, "a", Options{URL: s.url(), Prefix: prefix})
 	patterns := []string{`[ab].*`, `a?.>`, `\.*`, `a\?.*`, `[^a].>`, `x.[a-z]`, `deep.*.end`}
-	var all []*Recorder
+	var all []*bridgetest.Recorder
 	for i, pattern := range patterns {
 		_, got := opened(t, fmt.Sprint(i), Options{URL: s.url(), Prefix: prefix}, pattern)
 		s.await(t, fmt.Sprint(i), 1)
@@ -105,7 +105,7 @@ func TestGlobs(t *testing.T) {
 				want = append(want, name+" ")
 			}
 		}
-		Eventually(t, "the last of "+pattern, func() bool { return all[i].Count() >= len(want) })
+		bridgetest.Eventually(t, "the last of "+pattern, func() bool { return all[i].Count() >= len(want) })
 		if got := all[i].All(); !slices.Equal(got, want) {
 			t.Errorf("%q got %q, want %q", pattern, got, want)
 		}
@@ -116,7 +116,7 @@ func TestOrder(t *testing.T) {
 	s := start(t)
 	const nodes, topics, each = 3, 4, 2000
 	var bridges []*Bridge
-	var recorders []*Recorder
+	var recorders []*bridgetest.Recorder
 	for i := range nodes {
 		b, r := opened(t, fmt.Sprint(i), Options{URL: s.url()}, "t.*", "t.>")
 		bridges, recorders = append(bridges, b), append(recorders, r)
@@ -136,7 +136,7 @@ func TestOrder(t *testing.T) {
 	}
 	wg.Wait()
 	for i, r := range recorders {
-		Eventually(t, "all messages of others", func() bool { return r.Count() >= (nodes-1)*topics*each })
+		bridgetest.Eventually(t, "all messages of others", func() bool { return r.Count() >= (nodes-1)*topics*each })
 		next := make(map[string]int)
 		for _, m := range r.All() {
 			at := strings.LastIndexByte(m, ' ')
@@ -148,7 +148,7 @@ func TestOrder(t *testing.T) {
 		if len(next) != (nodes-1)*topics { // none of its own
 			t.Errorf("node %d got %d streams", i, len(next))
 		}
-		Eventually(t, "all of its own came back and were dropped", func() bool { return bridges[i].Stats().Echoes == 2*topics*each })
+		bridgetest.Eventually(t, "all of its own came back and were dropped", func() bool { return bridges[i].Stats().Echoes == 2*topics*each })
 	}
 }
 
@@ -171,13 +171,13 @@ func TestRefused(t *testing.T) {
 	send(forge(1, 4, strings.Repeat("x", 100<<20)))
 	send(forge(b.common.Origin(), 5, "echo"))
 	send(forge(1, 6, "good"))
-	Eventually(t, "the good one", func() bool { return got.Last() == "a good" })
+	bridgetest.Eventually(t, "the good one", func() bool { return got.Last() == "a good" })
 	if st := b.Stats(); st.Refused != 6 || st.Echoes != 1 || st.Received != 1 || st.Outages != 0 {
 		t.Errorf("%+v", st)
 	}
 	got.Refuse(errors.New("no"))
 	send(forge(1, 7, "bad"))
-	Eventually(t, "what the receiver refuses is counted", func() bool { return b.Stats().Refused == 7 })
+	bridgetest.Eventually(t, "what the receiver refuses is counted", func() bool { return b.Stats().Refused == 7 })
 }
 
 // TestLimit has more come at once than Redis keeps for a subscriber: it closes the connection, and a gap is told.
@@ -186,9 +186,9 @@ func TestLimit(t *testing.T) {
 	b, got := opened(t, "b", Options{URL: s.url()}, "x")
 	s.await(t, "b", 1)
 	s.publish(t, "wsloop.x", forge(1, 1, strings.Repeat("x", 100<<20)))
-	Eventually(t, "the gap is told", func() bool { return got.Last() == "gap" })
+	bridgetest.Eventually(t, "the gap is told", func() bool { return got.Last() == "gap" })
 	s.publish(t, "wsloop.x", forge(1, 2, "good"))
-	Eventually(t, "the good one", func() bool { return got.Last() == "x good" })
+	bridgetest.Eventually(t, "the good one", func() bool { return got.Last() == "x good" })
 	if st := b.Stats(); st.Outages != 1 || st.Gaps != 1 || st.Received != 1 {
 		t.Errorf("%+v", st)
 	}
@@ -203,7 +203,7 @@ func TestLate(t *testing.T) {
 		s.publish(t, "wsloop.a", forge(9, sequence, fmt.Sprint(sequence)))
 	}
 	s.publish(t, "wsloop.a", forge(8, 1, "other"))
-	Eventually(t, "all is judged", func() bool { return b.Stats().Late == 2 && b.Stats().Received == 4 && b.Stats().Gaps > 0 })
+	bridgetest.Eventually(t, "all is judged", func() bool { return b.Stats().Late == 2 && b.Stats().Received == 4 && b.Stats().Gaps > 0 })
 	all := slices.DeleteFunc(got.All(), func(m string) bool { return m == "gap" })
 	if !slices.Equal(all, []string{"a 1", "a 3", "a 4", "a other"}) || b.Stats().Duplicates != 2 {
 		t.Errorf("%q %+v", all, b.Stats())
@@ -219,17 +219,17 @@ func TestOverrun(t *testing.T) {
 	defer release()
 	s.await(t, "b", 2)
 	const n = 50000
-	Publish(a, "x", 0, n)
-	Eventually(t, "all has come", func() bool { return b.Stats().Duplicates == n })
+	bridgetest.Publish(a, "x", 0, n)
+	bridgetest.Eventually(t, "all has come", func() bool { return b.Stats().Duplicates == n })
 	release()
-	Eventually(t, "the last", func() bool { return got.Last() == fmt.Sprintf("x %d", n-1) })
+	bridgetest.Eventually(t, "the last", func() bool { return got.Last() == fmt.Sprintf("x %d", n-1) })
 	st := b.Stats()
 	if st.Received+st.Overrun != n || st.Overrun == 0 || st.Gaps == 0 || st.Outages != 0 || st.Errors != 0 {
 		t.Errorf("%+v", st)
 	}
 	all := got.All()
 	at := slices.Index(all, "gap")
-	if tail := all[len(all)-100:]; at < 0 || at > len(all)-100 || !slices.Equal(tail, Numbers("x", n-100, n)) {
+	if tail := all[len(all)-100:]; at < 0 || at > len(all)-100 || !slices.Equal(tail, bridgetest.Numbers("x", n-100, n)) {
 		t.Errorf("gap at %d of %d, then %q", at, len(all), tail)
 	}
 }
@@ -241,13 +241,13 @@ func TestForbidden(t *testing.T) {
 	user := func(o *client.ClientOption) { o.Username, o.Password = "u", "p" }
 	a, _ := opened(t, "a", Options{URL: s.url(), Client: user})
 	b, got := opened(t, "b", Options{URL: s.url(), Client: user}, "secret", "open", "all.*", "*")
-	Eventually(t, "both are told", func() bool { return b.Stats().Errors == 2 })
+	bridgetest.Eventually(t, "both are told", func() bool { return b.Stats().Errors == 2 })
 	s.await(t, "b", 2)
-	Eventually(t, "both are ready", func() bool { return a.Ready() && b.Ready() })
-	Publish(a, "secret", 0, 1)
-	Publish(a, "open", 0, 1)
-	Publish(a, "all.x", 0, 1)
-	Eventually(t, "the open ones", func() bool { return got.Last() == "all.x 0" })
+	bridgetest.Eventually(t, "both are ready", func() bool { return a.Ready() && b.Ready() })
+	bridgetest.Publish(a, "secret", 0, 1)
+	bridgetest.Publish(a, "open", 0, 1)
+	bridgetest.Publish(a, "all.x", 0, 1)
+	bridgetest.Eventually(t, "the open ones", func() bool { return got.Last() == "all.x 0" })
 	if st := a.Stats(); got.Count() != 2 || sums(a) != 3 || st.Unsendable != 1 || st.Errors != 1 || st.Outages != 0 {
 		t.Errorf("%q %+v", got.All(), st)
 	}
@@ -255,7 +255,7 @@ func TestForbidden(t *testing.T) {
 	b.Interest("all.*", false)
 	s.await(t, "b", 1)
 	wrong, _ := opened(t, "c", Options{URL: s.url(), Client: func(o *client.ClientOption) { o.Username, o.Password = "u", "wrong" }})
-	Eventually(t, "it goes on trying", func() bool { return wrong.Stats().Failures > 3 })
+	bridgetest.Eventually(t, "it goes on trying", func() bool { return wrong.Stats().Failures > 3 })
 	if wrong.Ready() {
 		t.Error("ready without a password")
 	}
@@ -263,12 +263,12 @@ func TestForbidden(t *testing.T) {
 
 func TestCloseSends(t *testing.T) {
 	s := start(t)
-	a, _ := opened(t, "a", Options{URL: s.url(), CloseTimeout: Patience})
+	a, _ := opened(t, "a", Options{URL: s.url(), CloseTimeout: bridgetest.Patience})
 	_, got := opened(t, "b", Options{URL: s.url()}, "x")
 	s.await(t, "b", 1)
-	Eventually(t, "a is ready", a.Ready)
+	bridgetest.Eventually(t, "a is ready", a.Ready)
 	const n = 30000
-	Publish(a, "x", 0, n)
+	bridgetest.Publish(a, "x", 0, n)
 	if err := a.Close(); err != nil {
 		t.Error(err)
 	}
@@ -279,8 +279,8 @@ func TestCloseSends(t *testing.T) {
 	if got := sums(a); got != n+1 {
 		t.Errorf("counted %d", got)
 	}
-	Eventually(t, "all", func() bool { return got.Count() >= n })
-	if !slices.Equal(got.All(), Numbers("x", 0, n)) || a.Stats().Carried != n {
+	bridgetest.Eventually(t, "all", func() bool { return got.Count() >= n })
+	if !slices.Equal(got.All(), bridgetest.Numbers("x", 0, n)) || a.Stats().Carried != n {
 		t.Errorf("%d, %+v", got.Count(), a.Stats())
 	}
 }
@@ -291,11 +291,11 @@ func TestCloseDelivers(t *testing.T) {
 	a, _ := opened(t, "a", Options{URL: s.url()})
 	b, got := opened(t, "b", Options{URL: s.url()}, "x")
 	s.await(t, "b", 1)
-	Publish(a, "x", 0, 20000)
-	Eventually(t, "some", func() bool { return got.Count() > 10 })
+	bridgetest.Publish(a, "x", 0, 20000)
+	bridgetest.Eventually(t, "some", func() bool { return got.Count() > 10 })
 	b.Close()
 	n := got.Count()
-	Eventually(t, "all is sent", func() bool { return a.Stats().Queued == 0 })
+	bridgetest.Eventually(t, "all is sent", func() bool { return a.Stats().Queued == 0 })
 	if got.Count() != n {
 		t.Errorf("%d messages after Close", got.Count()-n)
 	}
@@ -305,28 +305,28 @@ func TestCloseDelivers(t *testing.T) {
 // TestManyPatterns subscribes to more than fit into a round, and again after an outage.
 func TestManyPatterns(t *testing.T) {
 	s := start(t)
-	g := NewGate(t, s.path)
+	g := bridgetest.NewGate(t, s.path)
 	b, got := opened(t, "b", Options{URL: g.Address()})
 	const n = 2560
 	for i := range n {
 		b.Interest(fmt.Sprintf("p.%d.*", i), true)
 	}
 	s.await(t, "b", n)
-	g.Set(Faults{})
-	Eventually(t, "away", func() bool { return !b.Ready() })
+	g.Set(bridgetest.Faults{})
+	bridgetest.Eventually(t, "away", func() bool { return !b.Ready() })
 	b.Interest("p.0.*", false)
 	b.Interest("q", true)
-	g.Set(Faults{Target: s.path})
-	Eventually(t, "ready", b.Ready)
+	g.Set(bridgetest.Faults{Target: s.path})
+	bridgetest.Eventually(t, "ready", b.Ready)
 	if subs := s.subscriptions(t, "b"); subs != n { // at once: it is not ready before
 		t.Errorf("%d subscriptions", subs)
 	}
-	Eventually(t, "the gap is told", func() bool { return got.Last() == "gap" })
+	bridgetest.Eventually(t, "the gap is told", func() bool { return got.Last() == "gap" })
 	a, _ := opened(t, "a", Options{URL: s.url()})
-	Publish(a, "p.0.x", 0, 1)
-	Publish(a, fmt.Sprintf("p.%d.x", n-1), 0, 1)
-	Publish(a, "q", 0, 1)
-	Eventually(t, "the last", func() bool { return got.Last() == "q 0" })
+	bridgetest.Publish(a, "p.0.x", 0, 1)
+	bridgetest.Publish(a, fmt.Sprintf("p.%d.x", n-1), 0, 1)
+	bridgetest.Publish(a, "q", 0, 1)
+	bridgetest.Eventually(t, "the last", func() bool { return got.Last() == "q 0" })
 	if got.Count() != 3 {
 		t.Errorf("%q", got.All())
 	}
@@ -340,8 +340,8 @@ func TestEvilPattern(t *testing.T) {
 	_, got := opened(t, "b", Options{URL: s.url()}, evil, "end")
 	s.await(t, "b", 2)
 	began := time.Now()
-	Publish(a, strings.Repeat("aaa.", 63)+"a", 0, 1000)
-	Publish(a, "end", 0, 1)
-	Eventually(t, "the end", func() bool { return got.Last() == "end 0" })
+	bridgetest.Publish(a, strings.Repeat("aaa.", 63)+"a", 0, 1000)
+	bridgetest.Publish(a, "end", 0, 1)
+	bridgetest.Eventually(t, "the end", func() bool { return got.Last() == "end 0" })
 	t.Logf("%v for each message", time.Since(began)/1000)
 }

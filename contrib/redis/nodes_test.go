@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"github.com/wsloop/wsloop/codec"
-	. "github.com/wsloop/wsloop/contrib/internal/bridgetest"
+	"github.com/wsloop/wsloop/contrib/internal/bridgetest"
 	"github.com/wsloop/wsloop/engine"
 )
 
@@ -67,7 +67,7 @@ type peer struct {
 func join(t *testing.T, url string, patterns ...string) *peer {
 	t.Helper()
 	p := &peer{done: make(chan struct{}, 1)}
-	ctx, cancel := context.WithTimeout(t.Context(), Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), bridgetest.Patience)
 	defer cancel()
 	c, err := engine.Dial(ctx, url, engine.Events{Message: func(_ engine.Conn, op codec.Opcode, payload []byte) {
 		if op == codec.OpcodeBinary {
@@ -121,7 +121,7 @@ func TestNodes(t *testing.T) {
 		peers[0].Send(codec.OpcodeText, fmt.Appendf(nil, "room.1 %d", i))
 	}
 	for _, p := range peers[1:] {
-		Eventually(t, "all messages", func() bool { return len(p.all()) >= n })
+		bridgetest.Eventually(t, "all messages", func() bool { return len(p.all()) >= n })
 	}
 	for i := range n {
 		if _, err := c.Publish("room.1", codec.OpcodeText, fmt.Append(nil, n+i)); err != nil {
@@ -133,7 +133,7 @@ func TestNodes(t *testing.T) {
 		if i == 0 {
 			want = want[n:]
 		}
-		Eventually(t, "all messages of the server", func() bool { return len(p.all()) >= len(want) })
+		bridgetest.Eventually(t, "all messages of the server", func() bool { return len(p.all()) >= len(want) })
 		if !slices.Equal(p.all(), want) {
 			t.Errorf("peer %d has %d messages, not each once and in order", i, len(p.all()))
 		}
@@ -151,7 +151,7 @@ func TestNodes(t *testing.T) {
 // TestNodesAlone has Redis die under clients: none is closed, and those of one server go on among themselves.
 func TestNodesAlone(t *testing.T) {
 	s := start(t)
-	g := NewGate(t, s.path)
+	g := bridgetest.NewGate(t, s.path)
 	retained := engine.Topic{Pattern: "price.*", Retain: true}
 	a, b := newNode(t, "a", g.Address(), retained), newNode(t, "b", g.Address(), retained)
 	here, there := join(t, a.url, "x"), join(t, b.url, "x", "*")
@@ -165,24 +165,24 @@ func TestNodesAlone(t *testing.T) {
 		}
 	}
 	send(0, 100)
-	Eventually(t, "messages there", func() bool { return len(there.all()) == 100 })
-	g.Set(Faults{})
+	bridgetest.Eventually(t, "messages there", func() bool { return len(there.all()) == 100 })
+	g.Set(bridgetest.Faults{})
 	s.kill()
-	Eventually(t, "both are away", func() bool { return !a.bridge.Ready() && !b.bridge.Ready() })
+	bridgetest.Eventually(t, "both are away", func() bool { return !a.bridge.Ready() && !b.bridge.Ready() })
 	send(100, 200)
-	Eventually(t, "messages here", func() bool { return len(here.all()) == 200 })
+	bridgetest.Eventually(t, "messages here", func() bool { return len(here.all()) == 200 })
 	if st := a.Stats(); st.Uncarried != 100 || st.Connections != 1 {
 		t.Errorf("%+v", st)
 	}
-	g.Set(Faults{Target: start(t).path})
-	Eventually(t, "the gap is told", func() bool { return a.gaps.Load() == 1 && b.gaps.Load() == 1 && b.Stats().Gaps == 1 })
+	g.Set(bridgetest.Faults{Target: start(t).path})
+	bridgetest.Eventually(t, "the gap is told", func() bool { return a.gaps.Load() == 1 && b.gaps.Load() == 1 && b.Stats().Gaps == 1 })
 	send(200, 300)
 	a.Publish("price.gold", codec.OpcodeText, []byte("2400"))
-	Eventually(t, "messages on both", func() bool { return len(here.all()) == 300 && len(there.all()) == 200 })
+	bridgetest.Eventually(t, "messages on both", func() bool { return len(here.all()) == 300 && len(there.all()) == 200 })
 	if !slices.Equal(here.all(), texts(0, 300)) || !slices.Equal(there.all(), append(texts(0, 100), texts(200, 300)...)) {
 		t.Errorf("%d here, %d there", len(here.all()), len(there.all()))
 	}
-	Eventually(t, "a price for who comes late", func() bool { return slices.Contains(join(t, b.url, "price.gold").all(), "2400") })
+	bridgetest.Eventually(t, "a price for who comes late", func() bool { return slices.Contains(join(t, b.url, "price.gold").all(), "2400") })
 }
 
 // TestNodesForeign injects messages into Redis that no client could send: no client sees them, and none is closed.
@@ -198,7 +198,7 @@ func TestNodesForeign(t *testing.T) {
 	s.publish(t, "wsloop.a..b", forge(1, 10, "an empty token"))
 	s.publish(t, "wsloop.a\r\nb.\xff", forge(1, 11, "no UTF-8"))
 	s.publish(t, "wsloop.x", forge(1, 12, "better"))
-	Eventually(t, "the good ones", func() bool { return len(p.all()) == 2 })
+	bridgetest.Eventually(t, "the good ones", func() bool { return len(p.all()) == 2 })
 	if !slices.Equal(p.all(), []string{"good", "better"}) || b.bridge.Stats().Refused != 6 || b.Stats().Foreign != 5 || b.Stats().Connections != 1 {
 		t.Errorf("%.100q %+v", p.all(), b.bridge.Stats())
 	}

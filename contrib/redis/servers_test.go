@@ -17,7 +17,7 @@ import (
 	client "github.com/redis/rueidis"
 
 	"github.com/wsloop/wsloop/codec"
-	. "github.com/wsloop/wsloop/contrib/internal/bridgetest"
+	"github.com/wsloop/wsloop/contrib/internal/bridgetest"
 )
 
 func TestOptions(t *testing.T) {
@@ -69,7 +69,7 @@ func TestOptions(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if err := b.Open(new(Recorder)); err == nil {
+	if err := b.Open(new(bridgetest.Recorder)); err == nil {
 		t.Error("opened after Close")
 	}
 }
@@ -86,9 +86,9 @@ func through(address func() string) func(*client.ClientOption) {
 // TestFailover has a replica take the place of the master: it is refused before, and found afterwards.
 func TestFailover(t *testing.T) {
 	port := freePort(t)
-	master := start(t, "--port", port)
+	master := start(t, "--port", port, "--repl-diskless-sync-delay", "0")
 	replica := start(t, "--replicaof", "127.0.0.1", port)
-	Eventually(t, "they are joined", func() bool {
+	bridgetest.Eventually(t, "they are joined", func() bool {
 		info, _ := replica.do(t, "INFO", "replication").ToString()
 		return strings.Contains(info, "master_link_status:up")
 	})
@@ -96,18 +96,18 @@ func TestFailover(t *testing.T) {
 	a, _ := opened(t, "a", Options{URL: url, Heartbeat: beat})
 	b, got := opened(t, "b", Options{URL: url, Heartbeat: beat}, "x")
 	master.await(t, "b", 1)
-	Eventually(t, "both are ready", func() bool { return a.Ready() && b.Ready() })
-	Publish(a, "x", 0, 1)
-	Eventually(t, "a message", func() bool { return got.Last() == "x 0" })
+	bridgetest.Eventually(t, "both are ready", func() bool { return a.Ready() && b.Ready() })
+	bridgetest.Publish(a, "x", 0, 1)
+	bridgetest.Eventually(t, "a message", func() bool { return got.Last() == "x 0" })
 	alone, _ := opened(t, "alone", Options{URL: replica.url()})
-	Eventually(t, "a replica is refused", func() bool { return alone.Stats().Failures > 1 })
+	bridgetest.Eventually(t, "a replica is refused", func() bool { return alone.Stats().Failures > 1 })
 	replica.do(t, "REPLICAOF", "NO", "ONE")
 	master.do(t, "REPLICAOF", "127.0.0.1", freePort(t))
 	replica.await(t, "b", 1)
-	Eventually(t, "both were told", func() bool { return a.Stats().Gaps == 1 && b.Stats().Gaps == 1 })
-	Publish(a, "x", 1, 2)
-	Eventually(t, "another message", func() bool { return got.Last() == "x 1" })
-	Eventually(t, "the one that was a replica is taken", alone.Ready)
+	bridgetest.Eventually(t, "both were told", func() bool { return a.Stats().Gaps == 1 && b.Stats().Gaps == 1 })
+	bridgetest.Publish(a, "x", 1, 2)
+	bridgetest.Eventually(t, "another message", func() bool { return got.Last() == "x 1" })
+	bridgetest.Eventually(t, "the one that was a replica is taken", alone.Ready)
 }
 
 // TestCluster has bridges at different nodes of a Redis Cluster.
@@ -121,30 +121,30 @@ func TestCluster(t *testing.T) {
 	ids, _ := nodes[1].do(t, "CLUSTER", "MYID").ToString()
 	bus, _ := nodes[1].do(t, "CONFIG", "GET", "cluster-port").AsStrMap()
 	nodes[0].do(t, "CLUSTER", "MEET", "127.0.0.1", ports[1], bus["cluster-port"])
-	Eventually(t, "they know each other", func() bool {
+	bridgetest.Eventually(t, "they know each other", func() bool {
 		known, _ := nodes[0].do(t, "CLUSTER", "NODES").ToString()
 		return strings.Contains(known, ids) && !strings.Contains(known, "handshake")
 	})
 	a, _ := opened(t, "a", Options{URL: nodes[0].url()})
 	b, got := opened(t, "b", Options{URL: nodes[1].url() + "," + nodes[0].url()}, "x", "*", ">")
 	nodes[1].await(t, "b", 3)
-	Eventually(t, "a is ready", a.Ready)
-	Eventually(t, "the first", func() bool { // the nodes have connections both ways on their own time
-		Publish(a, "x", -1, 0)
+	bridgetest.Eventually(t, "a is ready", a.Ready)
+	bridgetest.Eventually(t, "the first", func() bool { // the nodes have connections both ways on their own time
+		bridgetest.Publish(a, "x", -1, 0)
 		return got.Count() > 0
 	})
 	before, duplicates := got.Count(), b.Stats().Duplicates
 	const n = 5000
-	Publish(a, "x", 0, n)
-	Eventually(t, "all", func() bool { return got.Last() == "x 4999" })
-	if all := got.All(); !slices.Equal(all[len(all)-n:], Numbers("x", 0, n)) || b.Stats().Late != 0 || b.Stats().Duplicates < duplicates+2*n-2 {
+	bridgetest.Publish(a, "x", 0, n)
+	bridgetest.Eventually(t, "all", func() bool { return got.Last() == "x 4999" })
+	if all := got.All(); !slices.Equal(all[len(all)-n:], bridgetest.Numbers("x", 0, n)) || b.Stats().Late != 0 || b.Stats().Duplicates < duplicates+2*n-2 {
 		t.Errorf("%d, %d before: %+v", len(all), before, b.Stats())
 	}
 	nodes[1].kill()
 	nodes[0].await(t, "b", 3)
-	Eventually(t, "the gap is told", func() bool { return b.Stats().Gaps == 1 })
-	Publish(a, "x", n, n+1)
-	Eventually(t, "what comes over the other", func() bool { return got.Last() == "x 5000" })
+	bridgetest.Eventually(t, "the gap is told", func() bool { return b.Stats().Gaps == 1 })
+	bridgetest.Publish(a, "x", n, n+1)
+	bridgetest.Eventually(t, "what comes over the other", func() bool { return got.Last() == "x 5000" })
 }
 
 // TestTLS has a way to Redis that is encrypted.
@@ -180,7 +180,7 @@ func TestTLS(t *testing.T) {
 	}}, "x")
 	s.await(t, "b", 1)
 	s.publish(t, "wsloop.x", forge(1, 1, "secret"))
-	Eventually(t, "a message", func() bool { return got.Last() == "x secret" })
+	bridgetest.Eventually(t, "a message", func() bool { return got.Last() == "x secret" })
 	if err := b.Close(); err != nil || accepted.Load() != 2 {
 		t.Error(err, accepted.Load())
 	}
@@ -228,7 +228,7 @@ func TestOld(t *testing.T) {
 				}
 			}()
 			b, _ := opened(t, "b", Options{URL: ln.Addr().String(), MaxBackoff: time.Millisecond}, "x")
-			Eventually(t, "attempts", func() bool { return b.Stats().Failures > 2 })
+			bridgetest.Eventually(t, "attempts", func() bool { return b.Stats().Failures > 2 })
 			if st := b.Stats(); st.Ready || st.Gaps != 0 {
 				t.Errorf("%+v", st)
 			}
@@ -250,7 +250,7 @@ func TestSealed(t *testing.T) {
 		s.seal()
 		return d.DialContext(ctx, "tcp", address)
 	})
-	d := &net.Dialer{Timeout: Patience}
+	d := &net.Dialer{Timeout: bridgetest.Patience}
 	c, err := dial(t.Context(), ln.Addr().String(), d, nil)
 	if err != nil {
 		t.Fatal(err)
