@@ -42,6 +42,8 @@ var allowed = []rule{
 	}, "a driver like any other, and the only package that knows gnet"},
 	{"engine", []string{module + "/codec", module + "/codec/deflate", module + "/engine/internal/route", module + "/handshake", module + "/poller", module + "/poller/proxydriver", module + "/poller/tlsdriver"}, "joins the parts; what users import stays small"},
 	{"engine/internal/route", nil, "a leaf: patterns and paths; no net/http"},
+	{"contrib/internal/bridge", []string{module + "/codec", module + "/engine"}, "what bridges share: it knows no broker, so that each stays in a module of its own"},
+	{"contrib/internal/bridgetest", []string{module + "/codec", module + "/engine"}, "for the tests of bridges: it knows none"},
 	{"wstest", []string{module + "/codec", module + "/engine", module + "/poller/sim"}, "a user of the public API like any other"},
 	{"cmd/wsloop", []string{
 		module + "/codec", module + "/handshake", module + "/engine", module + "/poller/gnetdriver", module + "/poller/tlsdriver",

@@ -88,7 +88,7 @@ func (o Options) WithDefaults() (Options, error) {
 
 func orDefault[T int | time.Duration](name string, value *T, or T) error {
 	if *value < 0 {
-		return fmt.Errorf("Options.%s is negative", name)
+		return fmt.Errorf("negative Options.%s", name)
 	}
 	if *value == 0 {
 		*value = or
@@ -100,11 +100,11 @@ func orDefault[T int | time.Duration](name string, value *T, or T) error {
 func checkPrefix(prefix string) error {
 	tokens, found := strings.CutSuffix(prefix, ".")
 	if !found || !utf8.ValidString(prefix) || len(prefix) > 256 {
-		return fmt.Errorf("Options.Prefix %q: not UTF-8, longer than 256 bytes, or without a dot at its end", prefix)
+		return fmt.Errorf("wrong Options.Prefix %q: not UTF-8, longer than 256 bytes, or without a dot at its end", prefix)
 	}
 	for token := range strings.SplitSeq(tokens, ".") {
 		if token == "" || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '*' || r == '>' }) {
-			return fmt.Errorf("Options.Prefix %q: an empty token, a wildcard, a blank or a control character", prefix)
+			return fmt.Errorf("wrong Options.Prefix %q: an empty token, a wildcard, a blank or a control character", prefix)
 		}
 	}
 	return nil
