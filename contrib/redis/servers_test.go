@@ -17,6 +17,7 @@ import (
 	client "github.com/redis/rueidis"
 
 	"github.com/wsloop/wsloop/codec"
+	"github.com/wsloop/wsloop/contrib/internal/bridge"
 	"github.com/wsloop/wsloop/contrib/internal/bridgetest"
 )
 
@@ -236,7 +237,37 @@ func TestOld(t *testing.T) {
 	}
 }
 
-// TestSealed has the client library want another connection.
+// TestSealedLink has the client library find that one of its connections has ended: it makes no other one, and nothing more is sent.
+func TestSealedLink(t *testing.T) {
+	s := start(t)
+	o := Options{URL: s.url()}
+	servers, err := o.servers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	common, err := o.common()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &broker{servers: servers, prefix: common.Prefix, heartbeat: common.Heartbeat}
+	b.bridge = bridge.New(common, b)
+	l, err := b.connect(t.Context(), servers[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	s.do(t, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+	<-l.Gone()
+	bridgetest.Eventually(t, "no other connection", func() bool {
+		return errors.Is(l.publish.Do(t.Context(), l.publish.B().Ping().Build()).Error(), errSealed)
+	})
+	r := &bridge.Round{Messages: []bridge.Message{{Name: "x", Fate: bridge.Missed}}}
+	if err := l.Do(t.Context(), r); err == nil || r.Messages[0].Fate != bridge.Missed {
+		t.Errorf("%v, %v", err, r.Messages[0].Fate)
+	}
+}
+
+// TestSealed has connections be made while, and after, a link is sealed.
 func TestSealed(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -115,11 +115,24 @@ func TestSilent(t *testing.T) {
 		b, got := h.opened(t, Options{Heartbeat: 20 * time.Millisecond, MaxQueued: 100}, "x")
 		bridgetest.Eventually(t, "ready", b.Ready)
 		h.set(false, true)
+		h.mu.Lock()
+		before := h.rounds
+		h.mu.Unlock()
 		bridgetest.Publish(b, "x", 0, n)
+		bridgetest.Eventually(t, "a round", func() bool {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			return h.rounds > before
+		})
+		bridgetest.Publish(b, "x", n, n+10) // behind it
 		bridgetest.Eventually(t, "it is noticed", func() bool { return !b.Ready() })
+		bridgetest.Eventually(t, "nothing is kept for later", func() bool { return b.Stats().Queued == 0 })
 		h.set(false, false)
 		bridgetest.Eventually(t, "the gap is told", func() bool { return got.Last() == "gap" })
-		bridgetest.Eventually(t, "all is counted", func() bool { return sums(b) == uint64(n) })
+		bridgetest.Eventually(t, "all is counted", func() bool { return sums(b) == uint64(n+10) })
+		if st := b.Stats(); st.Carried != 0 {
+			t.Errorf("%+v", st)
+		}
 		h.mu.Lock()
 		rounds := h.rounds
 		h.mu.Unlock()
