@@ -29,6 +29,7 @@ lint: ## gofumpt, vet, staticcheck, go mod tidy
 	cd interop/routers && $(GO) vet ./...
 	cd benchmarks && $(GO) vet ./...
 	cd contrib/nats && $(GO) vet ./... && $(GO) mod tidy -diff
+	cd contrib/redis && $(GO) vet ./... && $(GO) mod tidy -diff
 
 test: ## all tests that need Go alone
 	$(GO) test ./...
@@ -77,8 +78,10 @@ rivals: ## the servers that benchmarks compare with echo; those of npm if npm is
 interop: ## real clients, servers and routers: Go, Node.js, Bun, Python; installs what is missing
 	interop/run.sh
 
-contrib: ## the modules with dependencies of their own: bridges to brokers
+contrib: ## the modules with dependencies of their own: bridges to brokers; installs redis-server if missing
 	cd contrib/nats && $(GO) vet ./... && $(GO) test ./... && $(GO) test -race -short .
+	contrib/redis/need.sh
+	cd contrib/redis && $(GO) vet ./... && $(GO) test ./... && $(GO) test -race -short .
 
 cluster: ## three wsloop-cluster processes, NATS, and 30,000 subscribers, that fail one after the other
 	cd contrib/nats && $(GO) test ./cmd/wsloop-cluster -run TestCluster -v -count 1 -subscribers $(SUBSCRIBERS) -heartbeat 3s

@@ -47,6 +47,8 @@ var allowed = []rule{
 	{"engine/internal/topic", nil, "a leaf: names, and who wants them; it knows nothing of connections"},
 	{"internal/page", []string{module + "/engine", module + "/handshake"}, "a user of the public API like any other"},
 	{"internal/topics", []string{module + "/codec", module + "/engine", module + "/internal/page"}, "a user of the public API like any other, that more than one command serves"},
+	{"contrib/internal/bridge", []string{module + "/codec", module + "/engine"}, "what bridges share: it knows no broker, so that each stays in a module of its own"},
+	{"contrib/internal/bridgetest", []string{module + "/codec", module + "/engine"}, "for the tests of bridges: it knows none"},
 	{"wstest", []string{module + "/codec", module + "/engine", module + "/poller/sim"}, "a user of the public API like any other"},
 	{"cmd/wsloop", []string{
 		module + "/codec", module + "/handshake", module + "/engine", module + "/poller/gnetdriver", module + "/poller/tlsdriver",
