@@ -17,7 +17,8 @@ type Service struct {
 	conns    map[engine.Conn]*client
 	watched  map[string]*watch // by topic
 	changed  map[string]bool   // topics that are watched and may have another count
-	counting bool              // a timer runs
+	all      bool              // all that are watched may have
+	counting bool              // a timer runs, or what it calls
 }
 
 // client is what a connection watches.
@@ -123,7 +124,7 @@ func (s *Service) gap() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := range s.conns {
-		_, _ = c.SendPrepared(p, engine.Delivery{Key: "gap"})
+		_, _ = c.SendPrepared(p, engine.Delivery{Key: "gap of all"})
 	}
 }
 

@@ -2,6 +2,7 @@ package topics
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -89,43 +90,61 @@ func (s *Service) subscriptionChanged(_ engine.Conn, pattern string) {
 		return
 	}
 	if strings.ContainsAny(pattern, "*>") {
-		for name := range s.watched {
-			s.count(name)
-		}
+		s.all = true // to compare it with each takes long where many are watched
+		s.countSoon()
 	}
 }
 
 // count has a topic counted soon. Service.mu is held.
 func (s *Service) count(name string) {
 	s.changed[name] = true
+	s.countSoon()
+}
+
+// countSoon has what changed counted, unless it is about to be. Service.mu is held.
+func (s *Service) countSoon() {
 	if !s.counting {
 		s.counting = true
 		time.AfterFunc(countInterval, s.tellCounts)
 	}
 }
 
-// tellCounts counts the topics that changed, and tells who watches them.
+// tellCounts counts the topics that changed, and tells who watches them. Service.mu is held for one at a time: connections
+// come and go meanwhile.
 func (s *Service) tellCounts() {
+	s.mu.Lock()
+	names := slices.Collect(maps.Keys(s.changed))
+	if s.all {
+		names = slices.Collect(maps.Keys(s.watched))
+	}
+	clear(s.changed)
+	s.all = false
+	s.mu.Unlock()
+	for _, name := range names {
+		s.tellCount(name, s.server.Subscribers(name))
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.counting = false
-	for name := range s.changed {
-		delete(s.changed, name)
-		w := s.watched[name]
-		if w == nil {
-			continue
-		}
-		n := s.server.Subscribers(name)
-		if n == w.last {
-			continue
-		}
-		w.last = n
-		p, err := s.server.Prepare(codec.OpcodeText, (&answer{Type: "count", Topic: name, Subscribers: &n}).encode())
-		if err != nil {
-			panic(err) // it is text
-		}
-		for c := range w.conns {
-			_, _ = c.SendPrepared(p, engine.Delivery{Key: "count " + name})
-		}
+	if s.all || len(s.changed) > 0 {
+		s.countSoon()
+	}
+}
+
+// tellCount tells those who watch a topic how many subscribers it has, if they do not know.
+func (s *Service) tellCount(name string, n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w := s.watched[name]
+	if w == nil || n == w.last {
+		return
+	}
+	w.last = n
+	p, err := s.server.Prepare(codec.OpcodeText, (&answer{Type: "count", Topic: name, Subscribers: &n}).encode())
+	if err != nil {
+		panic(err) // it is text
+	}
+	for c := range w.conns {
+		_, _ = c.SendPrepared(p, engine.Delivery{Key: "count " + name})
 	}
 }
