@@ -13,7 +13,8 @@ import (
 // A Bridge carries messages between servers, so that one that is published on any reaches the subscribers of all. It
 // has each server receive only what its connections want. contrib/nats and contrib/redis are bridges.
 //
-// None of its methods waits for the network. While the others cannot be reached, a bridge drops what it is to carry, counts that, and
+// None of its methods waits for the network, and Publish must not call BridgeReceiver.Deliver, nor wait for somebody who does: it is called
+// with the topic locked, as is Deliver, so two servers that bring each other their messages in this way wait for each other for ever. While the others cannot be reached, a bridge drops what it is to carry, counts that, and
 // tries to get back on its own.
 type Bridge interface {
 	// Open begins. Messages from other servers are brought to r, from any goroutine; those of one topic in order. An error is one of

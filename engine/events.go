@@ -31,7 +31,9 @@ type Events struct {
 	// Pong brings a pong, asked for or not. payload is valid until it returns.
 	Pong func(c Conn, payload []byte)
 	// Subscribed and Unsubscribed tell of subscriptions that Conn.Subscribe began and Conn.Unsubscribe ended, on the goroutine that called
-	// those, and of those that end with the connection, on its loop and before Close.
+	// those, and of those that end with the connection, on its loop and before Close: with Server.Workers, too, so Unsubscribed must not
+	// block, and may run beside other callbacks of the connection. When one goroutine subscribes and another unsubscribes, or the connection ends
+	// meanwhile, they may be told in either order.
 	Subscribed, Unsubscribed func(c Conn, pattern string)
 	// Drained says that all has been written that waited because the peer was slow: after
 	// Send returned a Sent.Queued above 0 the connection takes messages at once again.

@@ -49,7 +49,8 @@ import (
 //
 // MaxMemoryBytes is half of the runtime's memory limit (GOMEMLIMIT) if that is less. MaxConnections is
 // what the limit on descriptors leaves: all but a sixteenth, and all but 32 at least. Beyond Deflate.MaxWindowBytes, an eighth of
-// MaxMemoryBytes unless set, no context takeover is agreed.
+// MaxMemoryBytes unless set, no context takeover is agreed. MaxRetainedBytes is a quarter of MaxMemoryBytes if that is less than 64 MiB, and
+// may be half of it at most.
 //
 // Fixed: a connection gets one read of 64 KiB, or of maxReadBytes inside a long message, framesPerTurn frames and about
 // inflatedPerTurn inflated bytes per turn. What

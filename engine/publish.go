@@ -29,7 +29,8 @@ func (s *Server) Publish(name string, op codec.Opcode, payload []byte) (Publishe
 	return s.PublishWith(name, op, payload, Delivery{})
 }
 
-// PublishWith is Publish for a message that may be dropped or replaced while it waits.
+// PublishWith is Publish for a message that may be dropped or replaced while it waits. d does not go to other servers, and is not
+// retained.
 func (s *Server) PublishWith(name string, op codec.Opcode, payload []byte, d Delivery) (Published, error) {
 	return s.publish(&publication{name: name, op: op, payload: payload, delivery: d, carry: true})
 }

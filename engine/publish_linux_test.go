@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/wsloop/wsloop/codec"
 	"github.com/wsloop/wsloop/poller/sim"
@@ -41,7 +42,7 @@ func (c *crowd) publish(s *Server, batch int) {
 		c.peers[i].Discard()
 	}
 	start := processorTime(c.b)
-	calls := start - start
+	var calls time.Duration
 	rounds := 0
 	for c.b.Loop() {
 		rounds++

@@ -29,25 +29,28 @@ func (s *Server) retain(p *publication) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.drop(p.name)
-	if r.bytes+cost > r.most || !s.budget.allows(prepared.lacks()) {
+	if r.bytes+cost > r.most || !s.budget.allows(int(cost)) {
 		s.counters.unretained.Add(1)
 		return
 	}
 	prepared.hold()
 	r.names.Set(p.name, prepared)
 	r.bytes += cost
+	s.budget.held.Add(cost - int64(len(prepared.frame))) // hold counts the frame
 }
 
 func (r *retained) drop(name string) bool {
 	before, ok := r.names.Delete(name)
 	if ok {
-		r.bytes -= retainedCost(name, before)
+		cost := retainedCost(name, before)
+		r.bytes -= cost
+		before.server.budget.held.Add(int64(len(before.frame)) - cost)
 		before.release()
 	}
 	return ok
 }
 
-// DropRetained forgets the retained message of a topic, and says whether there was one. Any goroutine.
+// DropRetained forgets the retained message of a topic, and says whether there was one. Other servers keep theirs. Any goroutine.
 func (s *Server) DropRetained(name string) bool {
 	if s.allLoops() == nil || topic.CheckName(name) != nil {
 		return false
@@ -76,6 +79,8 @@ func (c Conn) sendRetained(pattern string) {
 	r.mu.Unlock()
 	for _, m := range messages {
 		o := c.loop.server.topics.rule(m.name).outgoing(m.name, m.prepared.op, Delivery{})
-		_, _ = c.sendPrepared(m.prepared, o) // what becomes of it is the policy's
+		if _, err := c.sendPrepared(m.prepared, o); err != nil && err != ErrClosed {
+			c.loop.server.counters.undelivered.Add(1) // what becomes of it is the policy's
+		}
 	}
 }

@@ -128,3 +128,42 @@ func TestSubscribeHoldsBackNobody(t *testing.T) {
 		await(t, done, "Subscribe")
 	}
 }
+
+// Retained messages leave most of the memory to connections, and all that they take is counted.
+func TestRetainedMemory(t *testing.T) {
+	const memory = 16 << 20
+	tr := newTrace()
+	s := &Server{Events: tr.events(), MaxMemoryBytes: memory, Topics: []Topic{{Pattern: ">", Retain: true}}}
+	newMemory(t, s)
+	before := s.Stats().Memory
+	for i := range 20_000 {
+		publish(t, s, fmt.Sprint("t.", i), strings.Repeat("x", i%10*100))
+	}
+	stats := s.Stats()
+	if stats.Unretained == 0 || s.budget.tight() {
+		t.Errorf("%d unretained, %d bytes are held", stats.Unretained, stats.Memory)
+	}
+	if got, want := stats.Memory-before, s.topics.retained.bytes; got != want || want > memory/4 || want < memory/4-2000 {
+		t.Errorf("%d bytes are counted, %d retained", got, want)
+	}
+	for i := range 20_000 {
+		s.DropRetained(fmt.Sprint("t.", i))
+	}
+	if got := s.Stats().Memory; got != before {
+		t.Errorf("%d bytes are left, %d before", got, before)
+	}
+}
+
+// Retained messages for which a new subscriber has no room are counted.
+func TestRetainedBeyondTheBuffer(t *testing.T) {
+	st := newSlowTest(t, &Server{MaxBufferedBytes: roomFor(3), Overflow: Overflow{Policy: OverflowDropNewest}, Topics: []Topic{{Pattern: ">", Retain: true}}})
+	for i := range 5 {
+		publish(t, st.server, fmt.Sprint("t.", i), payloadOf(1))
+	}
+	subscribe(t, st.c, "t.*")
+	if n := st.server.Stats().Undelivered; n != 2 {
+		t.Errorf("%d undelivered, want 2", n)
+	}
+	st.queued += 3 * messageBytes
+	st.expect(1, 1, 1)
+}

@@ -53,7 +53,7 @@ type Stats struct {
 	Subscriptions int64  // that connections have now
 	Published     uint64 // messages that were given to Publish or came from other servers
 	Deliveries    uint64 // of these to subscribers
-	Undelivered   uint64 // deliveries that were dropped at once
+	Undelivered   uint64 // deliveries that were dropped at once, those of retained messages to new subscribers included
 	Unretained    uint64 // messages that found no room in MaxRetainedBytes
 	Uncarried     uint64 // messages that the bridge dropped
 	Foreign       uint64 // messages from other servers that were refused

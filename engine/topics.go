@@ -82,7 +82,11 @@ func (r *topicRule) outgoing(name string, op codec.Opcode, d Delivery) *outgoing
 // newTopics checks the configuration.
 func (s *Server) newTopics() (*topics, error) {
 	ts := &topics{limit: orDefault(s.MaxSubscriptions, DefaultMaxSubscriptions), seed: maphash.MakeSeed()}
-	ts.retained.most = orDefault(s.MaxRetainedBytes, DefaultMaxRetainedBytes)
+	memory := orDefault(s.MaxMemoryBytes, defaultMemory())
+	ts.retained.most = orDefault(s.MaxRetainedBytes, min(DefaultMaxRetainedBytes, memory/4))
+	if ts.retained.most > memory/2 {
+		return nil, &ConfigError{"MaxRetainedBytes", "is more than half of MaxMemoryBytes, which connections need"}
+	}
 	for i := range s.Topics {
 		t := &s.Topics[i]
 		if err := topic.CheckPattern(t.Pattern); err != nil {
@@ -112,7 +116,7 @@ func (s *Server) newTopics() (*topics, error) {
 }
 
 // Subscribe has the connection get what is published to the topics that match a pattern, from now on; first of all the retained messages,
-// if there are any. It gets each message once, however many of its patterns match. A second subscription to the same pattern
+// if there are any: as many as find room in its buffer, by their policy, and none amid a message in fragments (Stats.Undelivered). It gets each message once, however many of its patterns match. A second subscription to the same pattern
 // is none. Subscriptions end with the connection. Any goroutine.
 //
 // The names of topics are tokens separated by dots: "rooms.5.talk". In a pattern, "*" stands for one token, and ">" as the last one for
@@ -267,7 +271,8 @@ func (l *loop) tellUnsubscribed(told func(Conn, string), t poller.Token, s *subs
 	}
 }
 
-// Subscribers is how many connections a message to a topic would go to. Any goroutine.
+// Subscribers is how many connections a message to a topic would go to; those in the closing handshake, which get nothing any more, count
+// until they are gone. Any goroutine.
 func (s *Server) Subscribers(name string) (n int) {
 	if topic.CheckName(name) != nil {
 		return 0

@@ -260,6 +260,7 @@ func TestTopicConfig(t *testing.T) {
 		{Topics: []Topic{{Pattern: "a", Conflate: true, Overflow: &Overflow{Policy: OverflowDropOldest}}}},
 		{MaxSubscriptions: -1},
 		{MaxRetainedBytes: -1},
+		{MaxMemoryBytes: 16 << 20, MaxRetainedBytes: 9 << 20},
 	} {
 		if _, err := bad.Listen("tcp", "127.0.0.1:0"); !errors.As(err, new(*ConfigError)) {
 			t.Errorf("%+v: %v", bad.Topics, err)
