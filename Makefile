@@ -5,12 +5,14 @@ TOOL = $(GO) tool -modfile=tools.mod
 FUZZTIME ?= 200000x
 # SEEDS seeds of the simulation; SEED=n repeats one, with its trace
 SEEDS ?= 10000
+# of the cluster target; a third of them, and some, have to be within the limit of open files of a process
+SUBSCRIBERS ?= 30000
 # The tests of the engine that need sockets, and no dialing, no steps and no native driver.
-GATED = Gnet|^TestZeroServer$$|^TestListenAndServe$$|^TestServeTwice$$|^TestUnixSocket$$|^TestTLS(Echo|PlainRequest|ShutdownW12)$$|^TestProxyThenTLS$$|^TestShutdown(Drains|FromACallbackW71)$$
+GATED = Gnet|^TestZeroServer$$|^TestListenAndServe$$|^TestServeTwice$$|^TestUnixSocket$$|^TestTLS(Echo|PlainRequest)$$|^TestProxyThenTLS$$|^TestShutdown(Drains|FromACallbackW71)$$
 CROSS = linux/arm64 linux/386 linux/s390x darwin/amd64 darwin/arm64 freebsd/amd64 freebsd/arm64 windows/amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help fmt lint test race cover purego wsdebug gnetgate cross fuzz sim mutants rivals interop browser bench bench-full bench-compare bench-micro bench-slow bench-sysmon million ci
+.PHONY: help fmt lint test race cover purego wsdebug gnetgate cross fuzz sim mutants rivals interop browser contrib cluster bench bench-full bench-compare bench-micro bench-slow bench-sysmon million ci
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
@@ -26,6 +28,8 @@ lint: ## gofumpt, vet, staticcheck, go mod tidy
 	cd interop && $(GO) vet ./...
 	cd interop/routers && $(GO) vet ./...
 	cd benchmarks && $(GO) vet ./...
+	cd contrib/nats && $(GO) vet ./... && $(GO) mod tidy -diff
+	cd contrib/redis && $(GO) vet ./... && $(GO) mod tidy -diff
 
 test: ## all tests that need Go alone
 	$(GO) test ./...
@@ -73,6 +77,14 @@ rivals: ## the servers that benchmarks compare with echo; those of npm if npm is
 
 interop: ## real clients, servers and routers: Go, Node.js, Bun, Python; installs what is missing
 	interop/run.sh
+
+contrib: ## the modules with dependencies of their own: bridges to brokers; installs redis-server if missing
+	cd contrib/nats && $(GO) vet ./... && $(GO) test ./... && $(GO) test -race -short .
+	contrib/redis/need.sh
+	cd contrib/redis && $(GO) vet ./... && $(GO) test ./... && $(GO) test -race -short .
+
+cluster: ## three wsloop-cluster processes, NATS, and 30,000 subscribers, that fail one after the other
+	cd contrib/nats && $(GO) test ./cmd/wsloop-cluster -run TestCluster -v -count 1 -subscribers $(SUBSCRIBERS) -heartbeat 3s
 
 browser: ## Debian's Chromium and Firefox ESR; installs what is missing
 	interop/browser.sh

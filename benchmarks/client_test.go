@@ -75,20 +75,26 @@ func open(t *testing.T, addr string) *client {
 func offer(t *testing.T, addr, extensions string) (c *client, agreed string) {
 	t.Helper()
 	c = connect(t, addr)
+	return c, c.upgrade(addr, extensions)
+}
+
+// upgrade is an opening handshake with an offer of extensions. It returns which the server agrees to.
+func (c *client) upgrade(addr, extensions string) (agreed string) {
+	c.t.Helper()
 	c.write([]byte("GET / HTTP/1.1\r\nHost: " + addr + "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
 		"Origin: http://elsewhere.example\r\nSec-WebSocket-Extensions: " + extensions + "\r\n" +
 		"Sec-WebSocket-Key: " + key + "\r\nSec-WebSocket-Version: 13\r\n\r\n"))
 	response, err := http.ReadResponse(c.in, nil)
 	if err != nil {
-		t.Fatalf("opening handshake: %v", err)
+		c.t.Fatalf("opening handshake: %v", err)
 	}
 	if response.StatusCode != http.StatusSwitchingProtocols {
-		t.Fatalf("opening handshake: %s", response.Status)
+		c.t.Fatalf("opening handshake: %s", response.Status)
 	}
 	if got := response.Header.Get("Sec-WebSocket-Accept"); got != acceptValue {
-		t.Fatalf("Sec-WebSocket-Accept: %q", got)
+		c.t.Fatalf("Sec-WebSocket-Accept: %q", got)
 	}
-	return c, response.Header.Get("Sec-WebSocket-Extensions")
+	return response.Header.Get("Sec-WebSocket-Extensions")
 }
 
 func (c *client) write(b []byte) {

@@ -18,7 +18,7 @@ func DefaultMaxConnections() int {
 }
 
 // admit decides whether a connection that was just accepted may stay, before anything of it
-// is read. live counts it already.
+// is read. live counts it already; it is 0 for one that has its place, under net/http until now.
 func (l *loop) admit(t poller.Token, s *session, live int64) {
 	o := l.settings
 	counters := &l.server.counters
@@ -34,7 +34,7 @@ func (l *loop) admit(t poller.Token, s *session, live int64) {
 	case l.server.budget.tight():
 		counters.refusedMemory.Add(1)
 		l.refuseBusy(t, s, 503, "503 Service Unavailable: short of memory.\n")
-	case l.server.sources != nil:
+	case l.server.sources != nil && l.termsOf(t).source == 0:
 		l.admitSource(t, s)
 	}
 }

@@ -9,8 +9,12 @@ import (
 type adoption struct {
 	events uint8 // index in Server.events
 	secure bool  // the request came over TLS
+	routed bool  // by net/http, so that Server.Routes are not asked
 	data   any
 	header handshake.Header // to be added to the answer
+
+	counted bool   // it counts as a connection already, and for
+	source  uint32 // in Server.sources
 }
 
 // Dialing implements poller.Handler: a connection of ours is being made, or one from net/http has come.
@@ -27,7 +31,7 @@ func (l *loop) Dialing(t poller.Token, tag any) {
 
 // openAdopted is Open for a connection from net/http. Its request head comes with Data.
 func (l *loop) openAdopted(t poller.Token, a *adoption) {
-	l.Open(t)
+	l.welcome(t, a)
 	s := l.sessions.At(t.Slot())
 	if s.phase != phaseOpening {
 		return // there was no place for it
@@ -48,6 +52,11 @@ func (l *loop) policyOf(s *session) handshake.Policy {
 		policy.Secure = l.rares[s.rare].adopted.secure
 	}
 	return policy
+}
+
+// isRouted says whether net/http has chosen who is to have a handshake.
+func (l *loop) isRouted(s *session) bool {
+	return s.rare != 0 && l.rares[s.rare].adopted != nil && l.rares[s.rare].adopted.routed
 }
 
 // addAdopted adds to the answer what net/http's handlers set.

@@ -25,6 +25,7 @@ type port struct {
 	told     []string
 	away     bool
 	openErr  error
+	early    string // a topic that others publish to while it opens
 	closed   bool
 	received int
 }
@@ -42,6 +43,11 @@ func (x *exchange) port() *port {
 
 func (p *port) Open(to BridgeReceiver) error {
 	p.to = to
+	if p.early != "" {
+		if err := to.Deliver(p.early, codec.OpcodeText, []byte("early")); err != nil {
+			return err
+		}
+	}
 	return p.openErr
 }
 
@@ -182,10 +188,16 @@ func TestBridge(t *testing.T) {
 
 func TestBridgeOpens(t *testing.T) {
 	p := (&exchange{}).port()
-	s := &Server{Bridge: p, Topics: []Topic{{Pattern: "kept.>", Retain: true}}}
+	p.early = "kept.early"
+	s := &Server{Bridge: p, Topics: []Topic{{Pattern: "kept.>", Retain: true}}, Events: Events{Open: func(c Conn) {
+		if err := c.Subscribe(">"); err != nil {
+			t.Error(err)
+		}
+	}}}
 	r := serve(t, s)
+	r.open().expect(codec.OpcodeText, "early")
 	poll(t, "the server to open", func() bool { return s.allLoops() != nil })
-	if !slices.Equal(p.told, []string{"+kept.>"}) {
+	if !slices.Equal(p.told, []string{"+kept.>", "+>"}) {
 		t.Errorf("told %q", p.told)
 	}
 	r.stop()

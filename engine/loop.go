@@ -127,7 +127,17 @@ func (l *loop) find(t poller.Token) *session {
 // awaited.
 func (l *loop) Open(t poller.Token) {
 	l.nameGoroutine()
-	live := l.server.live.Add(1)
+	l.welcome(t, nil)
+}
+
+// welcome begins with a connection whose request head is awaited. a is nil for one that was accepted.
+func (l *loop) welcome(t poller.Token, a *adoption) {
+	live := int64(0)
+	if a == nil || !a.counted {
+		live = l.server.live.Add(1)
+	} else if a.source != 0 {
+		l.termsOf(t).source = a.source
+	}
 	l.sessions.Grow(t.Slot())
 	s := l.sessions.At(t.Slot())
 	s.phase = phaseOpening

@@ -98,8 +98,7 @@ func (l *loop) answer(t poller.Token, s *session, r *handshake.Request) {
 		l.refuse(t, s, r, err)
 		return
 	}
-	adopted := s.rare != 0 && l.rares[s.rare].adopted != nil
-	if !adopted && !l.route(s, r) {
+	if !l.isRouted(s) && !l.route(s, r) {
 		l.refuseRoute(t, s)
 		return
 	}

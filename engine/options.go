@@ -131,6 +131,7 @@ type options struct {
 	rates            rates
 	deadlines        deadlineTicks
 	slowCallback     time.Duration // 0 for no watchdog
+	httpIdle         time.Duration
 	seed             uint64
 	simulated        bool // by a driver that gave the seed
 }
@@ -172,6 +173,7 @@ func (s *Server) options() (*options, error) {
 	}
 	loops := int64(poller.LoopCount(s.Loops))
 	o.directBytes, o.fanOutChunk = directBytes, fanOutChunk
+	o.httpIdle = httpIdleTimeout
 	o.commitBytes = min(commitBytes, o.maxBuffered/2)
 	if s.Deflate != nil {
 		d, err := newDeflation(s.Deflate, int64(o.codec.MessageBytes), o.maxMemory)

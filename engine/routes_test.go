@@ -124,3 +124,30 @@ func TestRoutesRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestRoutesBehindPages asks for pages first and for WebSockets on the same connections: the routes hold there, too.
+func TestRoutesBehindPages(t *testing.T) {
+	s := &Server{
+		HTTP:   http.NotFoundHandler(),
+		Events: Events{Message: saying("default").Message},
+		Routes: []Route{{"/chat/{room}", saying("chat", "room")}, {"/admin", &Events{
+			Upgrade: func(_ Conn, _ *handshake.Request, w *handshake.Response) { _ = w.Refuse(401, "who are you?\n") },
+		}}},
+	}
+	r := serve(t, s)
+	for target, want := range map[string]int{"/chat/42": 101, "/admin": 401, "/nowhere": 404} {
+		c := r.dial()
+		c.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		c.response()
+		c.write(head(target))
+		status, _, _ := c.response()
+		if status != want {
+			t.Errorf("%s: status %d, want %d", target, status, want)
+			continue
+		}
+		if status == 101 {
+			c.send(codec.OpcodeText, "?")
+			c.expect(codec.OpcodeText, "chat room=42")
+		}
+	}
+}

@@ -205,6 +205,7 @@ func (s *Server) Start(listeners ...net.Listener) error {
 // run serves until the driver was stopped, and the last callback has returned.
 func (s *Server) run(driver poller.Driver) error {
 	defer close(s.done) // also for a driver that panics
+	defer s.endTopics()
 	if s.web != nil {
 		go s.web.server.Serve(s.web)
 		defer s.web.close()
@@ -215,7 +216,6 @@ func (s *Server) run(driver poller.Driver) error {
 	if s.workers != nil {
 		s.workers.wg.Wait()
 	}
-	s.endTopics()
 	if err != nil && !s.isClosed() {
 		return err
 	}
@@ -238,7 +238,7 @@ func (s *Server) addLoop(driver poller.Loop) poller.Handler {
 	return l
 }
 
-// allLoops are those that run.
+// allLoops are those that run; nil before the server has begun, and when it is over.
 func (s *Server) allLoops() []*loop {
 	if running := s.running.Load(); running != nil {
 		return *running
@@ -294,6 +294,7 @@ func (s *Server) configure(settings *options) {
 		s.tune(settings)
 	}
 	s.settings, s.topics = settings, settings.topics
+	s.running.Store(&[]*loop{}) // what a bridge brings before the loops run can be retained
 	s.events.Store(&[]*Events{&s.Events})
 	if settings.routes != nil {
 		s.routeEvents(settings.routes)

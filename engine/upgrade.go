@@ -40,6 +40,11 @@ func (s *Server) Upgrade(w http.ResponseWriter, r *http.Request, o *UpgradeOptio
 	if o == nil {
 		o = &UpgradeOptions{}
 	}
+	return s.upgrade(w, r, o, true)
+}
+
+// upgrade is Upgrade for a request that a handler of net/http was chosen for, or if it is not routed, one that Server.Routes are asked about.
+func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, o *UpgradeOptions, routed bool) error {
 	adopter, err := s.adopter(r.TLS != nil)
 	if err != nil {
 		status := 503
@@ -55,7 +60,7 @@ func (s *Server) Upgrade(w http.ResponseWriter, r *http.Request, o *UpgradeOptio
 	if err != nil {
 		return refuseHandshake(w, r, err)
 	}
-	a := &adoption{data: o.Data, secure: r.TLS != nil}
+	a := &adoption{data: o.Data, secure: r.TLS != nil, routed: routed}
 	if err := a.addHeader(w.Header()); err != nil {
 		return refuseOver(w, 500, err)
 	}
@@ -85,10 +90,11 @@ func adopt(to poller.Adopter, conn net.Conn, input []byte, a *adoption) error {
 	c, ours := conn.(*webConn)
 	if ours {
 		conn, input = c.Conn, append(input, c.input...)
+		a.counted, a.source = true, c.source
 	}
 	err := to.Adopt(&poller.Adoption{Conn: conn, Input: input, Tag: a})
 	if err == nil && ours {
-		c.gone()
+		c.moved()
 	}
 	return err
 }

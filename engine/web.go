@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/wsloop/wsloop/poller"
 )
@@ -21,6 +24,10 @@ type web struct {
 	closed chan struct{}
 }
 
+// httpIdleTimeout is how long a connection of HTTP waits for its next request. Proxies keep theirs for a minute or so, and it is better
+// that they give them up first.
+const httpIdleTimeout = 2 * time.Minute
+
 // maxWaitingRequests is how many connections may wait for net/http to begin with them.
 const maxWaitingRequests = 1024
 
@@ -29,6 +36,9 @@ func newWeb(s *Server) *web {
 	v.server = http.Server{
 		Handler:           http.HandlerFunc(v.serve),
 		ReadHeaderTimeout: orDefault(s.HandshakeTimeout, DefaultHandshakeTimeout),
+		IdleTimeout:       s.settings.httpIdle,
+		MaxHeaderBytes:    min(s.MaxHeadBytes, 1<<28), // 0: net/http's own, 1 MiB
+		ErrorLog:          slog.NewLogLogger(s.logger().Handler(), slog.LevelError),
 		ConnContext:       withConn,
 	}
 	return v
@@ -45,11 +55,25 @@ func withConn(ctx context.Context, c net.Conn) context.Context {
 func (v *web) serve(w http.ResponseWriter, r *http.Request) {
 	r.TLS = r.Context().Value(webKey{}).(*webConn).tls
 	if isHandshake(r.Header) {
-		_ = v.owner.Upgrade(w, r, nil) // which has answered
+		_ = v.owner.upgrade(w, r, &UpgradeOptions{}, false) // which has answered
 		return
 	}
+	v.owner.counters.plain.Add(1)
 	v.identify(r)
+	defer v.recoverPanic()
 	v.owner.HTTP.ServeHTTP(w, r)
+}
+
+// recoverPanic, deferred around the handler, reports a panic as one of ours and has net/http end the connection without a word of its own.
+func (v *web) recoverPanic() {
+	p := recover()
+	if p == nil {
+		return
+	}
+	if p != http.ErrAbortHandler {
+		v.owner.reportPanic(p)
+	}
+	panic(http.ErrAbortHandler)
 }
 
 // isHandshake says whether a request asks for a WebSocket.
@@ -91,9 +115,9 @@ func (v *web) Close() error {
 // Addr implements net.Listener. There is no one address.
 func (v *web) Addr() net.Addr { return &net.TCPAddr{} }
 
-// take has net/http serve a connection of which input was read. It never waits; what finds no room is closed.
-func (v *web) take(conn net.Conn, input []byte) {
-	c := &webConn{Conn: conn, input: input, owner: v.owner}
+// take has net/http serve a connection of which input was read, and that counts for source. It never waits; what finds no room is closed.
+func (v *web) take(conn net.Conn, input []byte, source uint32) {
+	c := &webConn{Conn: conn, input: input, owner: v.owner, source: source}
 	if secured, ok := conn.(*tls.Conn); ok {
 		state := secured.ConnectionState()
 		c.tls = &state
@@ -140,13 +164,15 @@ func (v *web) drop() {
 	}
 }
 
-// A webConn is a connection that a loop gave to net/http. It counts as one of the server's until it is closed.
+// A webConn is a connection that a loop gave to net/http. It counts as one of the server's, and of its source, until it is closed or
+// a loop has it again.
 type webConn struct {
 	net.Conn
-	owner *Server
-	input []byte               // read before
-	tls   *tls.ConnectionState // nil for a plain one
-	once  sync.Once
+	owner  *Server
+	input  []byte               // read before
+	tls    *tls.ConnectionState // nil for a plain one
+	source uint32               // index in Server.sources; 0 for none
+	once   sync.Once
 }
 
 // Read implements net.Conn.
@@ -164,12 +190,23 @@ func (c *webConn) Read(b []byte) (int, error) {
 // Close implements net.Conn.
 func (c *webConn) Close() error {
 	err := c.Conn.Close()
-	c.gone()
+	c.once.Do(func() {
+		c.owner.sources.release(c.source)
+		c.owner.connectionGone()
+	})
 	return err
 }
 
-// gone counts it no more.
-func (c *webConn) gone() { c.once.Do(c.owner.connectionGone) }
+// CloseWrite ends the output, by which net/http sees that its answer arrives where the rest of a request is not read.
+func (c *webConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}
+
+// moved leaves the counting to the loop that has the connection now.
+func (c *webConn) moved() { c.once.Do(func() {}) }
 
 // handOver gives a connection to net/http, with all that was read of it.
 func (l *loop) handOver(t poller.Token, s *session, head []byte) {
@@ -183,7 +220,20 @@ func (l *loop) handOver(t poller.Token, s *session, head []byte) {
 		l.refuseBusy(t, s, 503, "503 Service Unavailable: the connection cannot be served as HTTP.\n")
 		return
 	}
-	l.server.counters.plain.Add(1)
 	s.phase = phaseDiscarding
-	l.server.web.take(conn, slices.Concat(head, more))
+	l.server.web.take(conn, slices.Concat(head, more), l.takeSource(t))
+}
+
+// takeSource takes what a connection counts for away from it. That of a proxy which tells of clients in its requests counts for none from here on:
+// it brings requests of many.
+func (l *loop) takeSource(t poller.Token) (source uint32) {
+	if l.server.sources == nil {
+		return 0
+	}
+	if _, from, _ := l.noted(t); from == RemoteForwarded {
+		return 0 // forget releases it
+	}
+	own := l.termsOf(t)
+	source, own.source = own.source, 0
+	return source
 }

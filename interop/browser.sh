@@ -20,6 +20,15 @@ export SCREENSHOTS CHROMIUM PROFILE
 with_servers chromium node "$interop/node/chromium.mjs"
 with_servers chromium/wss node "$interop/node/chromium.mjs"
 
+# The page of -mode topics, in several tabs.
+start_server topics
+plain=$started_pid started_pid=
+status=0
+timeout -k 5 180 node "$interop/node/topics.mjs" "$started_url" || status=$?
+end_server topics "$plain" || status=1
+plain=
+note topics "$status"
+
 # The page that the load generator writes of a run, made up by a test.
 (cd "$interop/.." && go test -count=1 ./cmd/wsloop/internal/report -run 'TestSamplePage$' -page "$work/report.html")
 status=0

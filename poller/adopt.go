@@ -94,7 +94,7 @@ func (l *loop) startTold(t Token, c *conn, tag any, interest interest) {
 func (l *loop) Detach(t Token) (conn net.Conn, input []byte, err error) {
 	c := l.lookup(t)
 	switch {
-	case c == nil || c.flags&(connWriteClosed|connConnecting|connEOF) != 0:
+	case c == nil || c.flags&(connWriteClosed|connConnecting) != 0:
 		return nil, nil, ErrClosed
 	case l.pending(c) > 0:
 		return nil, nil, ErrBusy

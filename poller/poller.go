@@ -201,8 +201,8 @@ type Detacher interface {
 	Loop
 	// Detach gives the connection up to its caller, on the loop's goroutine, with a copy of the input that was not
 	// consumed. Inside Data, what that was called with is not in it; it is the caller's to keep. Closed(t, ErrDetached) follows before the turn
-	// ends. It is an error, and the connection stays, while output waits (ErrBusy), once one side has ended (ErrClosed), or if the
-	// system has no descriptor left.
+	// ends. It is an error, and the connection stays, while output waits (ErrBusy), once our side has ended (ErrClosed), or if the
+	// system has no descriptor left. If the peer's side has ended, whoever reads on finds that.
 	Detach(t Token) (conn net.Conn, input []byte, err error)
 }
 

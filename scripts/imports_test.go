@@ -42,12 +42,17 @@ var allowed = []rule{
 	{"poller/gnetdriver", []string{
 		"github.com/panjf2000/gnet/v2", "golang.org/x/sys/unix", module + "/poller",
 	}, "a driver like any other, and the only package that knows gnet"},
-	{"engine", []string{module + "/codec", module + "/codec/deflate", module + "/engine/internal/route", module + "/handshake", module + "/poller", module + "/poller/gnetdriver", module + "/poller/proxydriver", module + "/poller/tlsdriver"}, "joins the parts; what users import stays small, and has gnet on Windows only"},
+	{"engine", []string{module + "/codec", module + "/codec/deflate", module + "/engine/internal/route", module + "/engine/internal/topic", module + "/handshake", module + "/poller", module + "/poller/gnetdriver", module + "/poller/proxydriver", module + "/poller/tlsdriver"}, "joins the parts; what users import stays small, and has gnet on Windows only"},
 	{"engine/internal/route", nil, "a leaf: patterns and paths; no net/http"},
 	{"engine/internal/topic", nil, "a leaf: names, and who wants them; it knows nothing of connections"},
+	{"internal/page", []string{module + "/engine", module + "/handshake"}, "a user of the public API like any other"},
+	{"internal/topics", []string{module + "/codec", module + "/engine", module + "/internal/page"}, "a user of the public API like any other, that more than one command serves"},
+	{"contrib/internal/bridge", []string{module + "/codec", module + "/engine"}, "what bridges share: it knows no broker, so that each stays in a module of its own"},
+	{"contrib/internal/bridgetest", []string{module + "/codec", module + "/engine"}, "for the tests of bridges: it knows none"},
 	{"wstest", []string{module + "/codec", module + "/engine", module + "/poller/sim"}, "a user of the public API like any other"},
 	{"cmd/wsloop", []string{
 		module + "/codec", module + "/handshake", module + "/engine", module + "/poller/gnetdriver", module + "/poller/tlsdriver",
+		module + "/internal/page", module + "/internal/topics",
 		module + "/cmd/wsloop/internal/load", module + "/cmd/wsloop/internal/report", module + "/cmd/wsloop/internal/systemd",
 	}, "a user of the public API like any other"},
 	{"cmd/wsloop/internal/load", []string{

@@ -1,6 +1,6 @@
 // Bun's own server, as its documentation's page on WebSockets: an echo, or with -broadcast a topic that
 // all clients subscribe to. Compression is off, as by default, unless -deflate or -deflate-takeover ask for it; the idle timeout
-// of two minutes is off.
+// of two minutes is off. With -tls-cert and -tls-key it speaks TLS.
 
 import { parseArgs } from 'node:util';
 
@@ -13,6 +13,8 @@ const { values } = parseArgs({
     broadcast: { type: 'boolean', default: false },
     deflate: { type: 'boolean', default: false },
     'deflate-takeover': { type: 'boolean', default: false },
+    'tls-cert': { type: 'string' },
+    'tls-key': { type: 'string' },
   },
 });
 const [hostname, port] = values.addr!.split(':');
@@ -23,9 +25,12 @@ const topic = 'all';
 const takeover = values['deflate-takeover']!;
 const deflate = values.deflate! || takeover;
 
+const secure = values['tls-cert'] !== undefined;
+
 const server = Bun.serve({
   hostname,
   port: Number(port),
+  tls: secure ? { cert: Bun.file(values['tls-cert']!), key: Bun.file(values['tls-key']!) } : undefined,
   fetch(request, server) {
     if (!server.upgrade(request)) return new Response('Upgrade Required', { status: 426 });
   },

@@ -24,6 +24,7 @@ func parseServe(args []string, stderr io.Writer) (*serveConfig, error) {
 	addLimits(flags, &config.server)
 	addTimeouts(flags, &config.server)
 	addPolicies(flags, &config.server)
+	addTopics(flags, &config.server)
 	config.addDeflate(flags)
 	config.addSecure(flags)
 	if err := flags.Parse(args); err != nil {

@@ -5,65 +5,90 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"slices"
 )
 
 // request is what a client asks for.
 type request struct {
-	Type  string          `json:"type"`
-	ID    json.RawMessage `json:"id"`
-	Topic string          `json:"topic"`
-	Data  json.RawMessage `json:"data"`
-	// Others leaves the publisher itself out.
-	Others bool `json:"others"`
+	kind   string // its type
+	id     []byte // as it came; nil without one
+	topic  string
+	data   []byte // as it came; nil without any
+	others bool   // the publisher itself is left out
 }
 
-// maxIDBytes bounds what is sent back with an answer.
+// memberNames are those of a request. They are case-sensitive.
+var memberNames = []string{"type", "id", "topic", "data", "others"}
+
+// maxIDBytes bounds what is sent back with an answer, as it is written.
 const maxIDBytes = 64
 
 var (
-	errID   = errors.New("id is neither a number nor a string of up to 64 bytes")
-	errData = errors.New("publish needs data")
-	errMore = errors.New("there is something behind the request")
+	errObject = errors.New("a request is an object")
+	errID     = errors.New("id is neither a number nor a string of up to 64 bytes")
+	errOthers = errors.New("others is neither true nor false")
 )
 
-// parse reads a request. Its ID counts if there is an error, too.
+// parse reads a request from a message of valid UTF-8, of which it keeps parts. If there is an error, the ID still
+// counts, unless it is what is wrong, or the message is no JSON.
 func parse(message []byte) (r request, err error) {
-	d := json.NewDecoder(bytes.NewReader(message))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&r); err != nil {
-		return request{}, fmt.Errorf("not a request: %w", err)
+	if !json.Valid(message) {
+		return r, fmt.Errorf("not JSON: %w", json.Unmarshal(message, new(any)))
 	}
-	if _, err := d.Token(); err != io.EOF {
-		return request{}, errMore
+	rest := trim(message)
+	if rest[0] != '{' {
+		return r, errObject
 	}
-	if len(r.ID) > 0 && (len(r.ID) > maxIDBytes || r.ID[0] != '"' && r.ID[0] != '-' && (r.ID[0] < '0' || r.ID[0] > '9')) {
-		return request{}, errID
+	seen := 0 // a bit for each of memberNames
+	for rest = trim(rest[1:]); rest[0] != '}'; {
+		var quotedName, value []byte
+		quotedName, rest = cut(rest)
+		value, rest = cut(rest)
+		name, _ := unquote(quotedName)
+		if err != nil && name != "id" {
+			continue
+		}
+		member := slices.Index(memberNames, name)
+		var wrong error
+		switch {
+		case member < 0:
+			wrong = fmt.Errorf("member %s is unknown", quoted(name))
+		case seen&(1<<member) != 0:
+			wrong = fmt.Errorf("member %q comes twice", name)
+		default:
+			seen |= 1 << member
+			wrong = r.set(name, value)
+		}
+		if err == nil {
+			err = wrong
+		}
 	}
-	if r.Type == "publish" && r.Data == nil {
-		return r, errData
-	}
-	return r, nil
+	return r, err
 }
 
-// answer is what a client is told.
-type answer struct {
-	Type        string          `json:"type"`
-	ID          json.RawMessage `json:"id,omitempty"`
-	Topic       string          `json:"topic,omitempty"`
-	Data        json.RawMessage `json:"data,omitempty"`
-	Error       string          `json:"error,omitempty"`
-	Subscribers *int            `json:"subscribers,omitempty"`
-	Sent        *int            `json:"sent,omitempty"`
-	Queued      *int            `json:"queued,omitempty"`
-	Dropped     *int            `json:"dropped,omitempty"`
-}
-
-// encode is the JSON of an answer. All that it may hold can be encoded.
-func (a *answer) encode() []byte {
-	b, err := json.Marshal(a)
-	if err != nil {
-		panic(err)
+// set sets a member, whose name is known.
+func (r *request) set(name string, value []byte) error {
+	ok := true
+	switch name {
+	case "type":
+		r.kind, ok = unquote(value)
+	case "topic":
+		r.topic, ok = unquote(value)
+	case "data":
+		r.data = value
+	case "others":
+		r.others = bytes.Equal(value, []byte("true"))
+		if !r.others && !bytes.Equal(value, []byte("false")) {
+			return errOthers
+		}
+	case "id":
+		if len(value) > maxIDBytes || bytes.IndexByte([]byte(`"-0123456789`), value[0]) < 0 {
+			return errID
+		}
+		r.id = value
 	}
-	return b
+	if !ok {
+		return fmt.Errorf("%s is no string", name)
+	}
+	return nil
 }

@@ -1,83 +1,69 @@
 package topics
 
 import (
+	"cmp"
 	"errors"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/wsloop/wsloop/codec"
 	"github.com/wsloop/wsloop/engine"
 )
 
-// A watch is who is told how many subscribers a topic has.
-type watch struct {
-	conns map[engine.Conn]bool
-	last  int // that they were told; -1 for nothing yet
-}
+// A watch has the connections that watch a topic, and the count that each was sent last: none yet is uncounted.
+type watch map[engine.Conn]int
 
-// maxWatches is how many topics one connection may watch.
-const maxWatches = engine.DefaultMaxSubscriptions
+const uncounted = -1
+
+// countInterval is the least time between two counts of a topic.
+const countInterval = 200 * time.Millisecond
 
 var (
-	errNotSubscribed = errors.New("there is no such subscription")
-	errNotWatched    = errors.New("the topic is not watched")
-	errWatches       = errors.New("too many topics are watched")
-	errPattern       = errors.New("only one topic can be watched, no pattern")
+	errNotWatched = errors.New("the topic is not watched")
+	errWatches    = errors.New("too many topics are watched")
 )
 
-// watch has a connection told how many subscribers a topic has, now and whenever that changes.
+// watch has a connection told how many subscribers a topic has, soon and whenever that has changed.
 func (s *Service) watch(c engine.Conn, name string) error {
-	if strings.ContainsAny(name, "*>") {
-		return errPattern
-	}
 	if err := engine.CheckTopic(name); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	own := s.conns[c]
-	switch {
-	case own == nil || slices.Contains(own.watches, name):
+	if _, already := s.watches[name][c]; already {
 		return nil
-	case len(own.watches) == maxWatches:
+	}
+	if len(s.conns[c]) >= cmp.Or(s.server.MaxSubscriptions, engine.DefaultMaxSubscriptions) {
 		return errWatches
 	}
-	own.watches = append(own.watches, name)
-	w := s.watched[name]
-	if w == nil {
-		w = &watch{conns: make(map[engine.Conn]bool)}
-		s.watched[name] = w
+	if s.watches[name] == nil {
+		s.watches[name] = make(watch)
 	}
-	w.conns[c] = true
-	w.last = -1 // so that the new one is told
-	s.count(name)
+	s.watches[name][c] = uncounted
+	s.conns[c] = append(s.conns[c], name)
+	s.changed[name] = true
+	s.countSoon()
 	return nil
 }
 
 func (s *Service) unwatch(c engine.Conn, name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	own := s.conns[c]
-	i := -1
-	if own != nil {
-		i = slices.Index(own.watches, name)
-	}
+	i := slices.Index(s.conns[c], name)
 	if i < 0 {
 		return errNotWatched
 	}
-	own.watches = slices.Delete(own.watches, i, i+1)
+	s.conns[c] = slices.Delete(s.conns[c], i, i+1)
 	s.dropWatch(c, name)
 	return nil
 }
 
-// dropWatch has a connection told no more. Service.mu is held.
+// dropWatch has a connection told no more. mu is held.
 func (s *Service) dropWatch(c engine.Conn, name string) {
-	w := s.watched[name]
-	delete(w.conns, c)
-	if len(w.conns) == 0 {
-		delete(s.watched, name)
+	delete(s.watches[name], c)
+	if len(s.watches[name]) == 0 {
+		delete(s.watches, name)
 	}
 }
 
@@ -85,23 +71,20 @@ func (s *Service) dropWatch(c engine.Conn, name string) {
 func (s *Service) subscriptionChanged(_ engine.Conn, pattern string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.watched[pattern] != nil {
-		s.count(pattern)
+	switch {
+	case len(s.watches) == 0:
 		return
+	case strings.ContainsAny(pattern, "*>"):
+		s.all = true
+	case s.watches[pattern] == nil:
+		return
+	default:
+		s.changed[pattern] = true
 	}
-	if strings.ContainsAny(pattern, "*>") {
-		s.all = true // to compare it with each takes long where many are watched
-		s.countSoon()
-	}
-}
-
-// count has a topic counted soon. Service.mu is held.
-func (s *Service) count(name string) {
-	s.changed[name] = true
 	s.countSoon()
 }
 
-// countSoon has what changed counted, unless it is about to be. Service.mu is held.
+// countSoon has tellCounts run. mu is held.
 func (s *Service) countSoon() {
 	if !s.counting {
 		s.counting = true
@@ -109,18 +92,9 @@ func (s *Service) countSoon() {
 	}
 }
 
-// tellCounts counts the topics that changed, and tells who watches them. Service.mu is held for one at a time: connections
-// come and go meanwhile.
+// tellCounts counts the topics that may have another count, and tells who watches them. It never runs twice at once.
 func (s *Service) tellCounts() {
-	s.mu.Lock()
-	names := slices.Collect(maps.Keys(s.changed))
-	if s.all {
-		names = slices.Collect(maps.Keys(s.watched))
-	}
-	clear(s.changed)
-	s.all = false
-	s.mu.Unlock()
-	for _, name := range names {
+	for _, name := range s.takeChanged() {
 		s.tellCount(name, s.server.Subscribers(name))
 	}
 	s.mu.Lock()
@@ -131,20 +105,36 @@ func (s *Service) tellCounts() {
 	}
 }
 
-// tellCount tells those who watch a topic how many subscribers it has, if they do not know.
+// takeChanged gives the topics that are to be counted. Those that change from now on are for the next time.
+func (s *Service) takeChanged() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	names := slices.Collect(maps.Keys(s.changed))
+	if s.all {
+		names = slices.Collect(maps.Keys(s.watches))
+	}
+	s.changed, s.all = make(map[string]bool), false
+	return names
+}
+
+// tellCount tells those who watch a topic and know another count. Who cannot be told now is told later.
 func (s *Service) tellCount(name string, n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	w := s.watched[name]
-	if w == nil || n == w.last {
-		return
-	}
-	w.last = n
-	p, err := s.server.Prepare(codec.OpcodeText, (&answer{Type: "count", Topic: name, Subscribers: &n}).encode())
-	if err != nil {
-		panic(err) // it is text
-	}
-	for c := range w.conns {
-		_, _ = c.SendPrepared(p, engine.Delivery{Key: "count " + name})
+	var message *engine.Prepared
+	for c, known := range s.watches[name] {
+		if known == n {
+			continue
+		}
+		if message == nil {
+			message = s.prepare(object(nil).text("type", "count").text("topic", name).number("subscribers", n).end())
+		}
+		switch _, err := c.SendPrepared(message, engine.Delivery{Key: "count of " + name}); err {
+		case nil:
+			s.watches[name][c] = n
+		case engine.ErrClosed:
+		default:
+			s.changed[name] = true
+		}
 	}
 }

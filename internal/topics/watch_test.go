@@ -2,31 +2,217 @@ package topics
 
 import (
 	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
+	"time"
 
+	"github.com/wsloop/wsloop/codec"
 	"github.com/wsloop/wsloop/engine"
 )
 
-// A subscription with a wildcard has all topics counted, once: it is not compared with each of those that are watched.
-func TestWildcardsChangeAll(t *testing.T) {
-	s := New(&engine.Server{})
-	for i := range 100 {
-		s.watched[fmt.Sprint("t.", i)] = &watch{last: -1}
+// Counts follow subscriptions to the topic and to patterns, and connections that end, well or not.
+func TestCountsFollow(t *testing.T) {
+	t.Parallel()
+	s := serve(t, &engine.Server{})
+	watcher := s.open()
+	watcher.do(`{"type":"watch","topic":"a.b"}`)
+	watcher.untilCount("a.b", 0)
+	clients := make([]*client, 5)
+	for i, pattern := range []string{"a.b", "a.*", ">", "*.b", "a.b"} {
+		clients[i] = s.open()
+		clients[i].do(`{"type":"subscribe","topic":"` + pattern + `"}`)
+		watcher.untilCount("a.b", i+1)
 	}
-	s.counting = true // as if a timer ran
-	s.subscriptionChanged(engine.Conn{}, "t.*")
-	s.subscriptionChanged(engine.Conn{}, "unwatched")
-	if len(s.changed) != 0 || !s.all {
-		t.Errorf("%d topics changed, all: %v", len(s.changed), s.all)
+	clients[0].do(`{"type":"unsubscribe","topic":"a.b"}`)
+	watcher.untilCount("a.b", 4)
+	clients[1].do(`{"type":"unsubscribe","topic":"a.*"}`)
+	watcher.untilCount("a.b", 3)
+	clients[2].end()
+	watcher.untilCount("a.b", 2)
+	clients[3].Close()
+	watcher.untilCount("a.b", 1)
+	if err := clients[4].Conn.(*net.TCPConn).SetLinger(0); err != nil {
+		t.Fatal(err)
 	}
-	s.subscriptionChanged(engine.Conn{}, "t.1")
-	s.tellCounts()
-	for name, w := range s.watched {
-		if w.last != 0 {
-			t.Errorf("%s was not counted", name)
+	clients[4].Close() // by a reset
+	watcher.untilCount("a.b", 0)
+}
+
+// One who watches later is told the count, and those who know it are not told again. Who does not watch any more is told nothing.
+func TestLateWatcherAndUnwatch(t *testing.T) {
+	t.Parallel()
+	s := serve(t, &engine.Server{})
+	first, second, other := s.open(), s.open(), s.open()
+	first.do(`{"type":"watch","topic":"a"}`)
+	first.expect(`{"type":"count","topic":"a","subscribers":0}`)
+	second.do(`{"type":"watch","topic":"a"}`)
+	second.expect(`{"type":"count","topic":"a","subscribers":0}`)
+	second.do(`{"type":"unwatch","topic":"a"}`, `{"type":"watch","topic":"b"}`)
+	second.expect(`{"type":"count","topic":"b","subscribers":0}`)
+	other.do(`{"type":"subscribe","topic":"a"}`, `{"type":"subscribe","topic":"c"}`)
+	first.expect(`{"type":"count","topic":"a","subscribers":1}`)
+	first.end()
+	s.poll("the first to be gone", func() bool { return len(s.watches) == 1 && s.watches["b"] != nil })
+	second.ask(`{"type":"count","topic":"a"}`)
+	second.expect(`{"type":"done","topic":"a","subscribers":1}`)
+}
+
+func TestWatchLimit(t *testing.T) {
+	t.Parallel()
+	for _, most := range []int{0, 3} {
+		s := serve(t, &engine.Server{MaxSubscriptions: most})
+		c := s.open()
+		if most == 0 {
+			most = engine.DefaultMaxSubscriptions
+		}
+		for i := range most {
+			c.ask(fmt.Sprintf(`{"type":"watch","topic":"a.%d"}`, i))
+		}
+		c.ask(`{"type":"watch","topic":"b","id":1}`, `{"type":"watch","topic":"a.0","id":2}`, `{"type":"unwatch","topic":"a.0","id":3}`, `{"type":"watch","topic":"b","id":4}`)
+		var answers []string
+		for counts := 0; len(answers) < most+4; {
+			if m := c.message(); strings.Contains(m, `"count"`) {
+				if counts++; counts > most+1 {
+					t.Fatalf("count %d: %s", counts, m)
+				}
+			} else {
+				answers = append(answers, m)
+			}
+		}
+		want := []string{`{"type":"error","id":1,"error":"too many topics are watched"}`, `{"type":"done","id":2}`, `{"type":"done","id":3}`, `{"type":"done","id":4}`}
+		if !slices.Equal(answers[most:], want) {
+			t.Errorf("%q, want %q", answers[most:], want)
+		}
+		s.poll("as many watches as may be", func() bool { return len(s.watches) == most })
+	}
+}
+
+// While many subscribe, unsubscribe, come and go at once, whoever watches hears of it, and in the end what is so.
+func TestCountsConverge(t *testing.T) {
+	t.Parallel()
+	s := serve(t, &engine.Server{})
+	topics := []string{"a.1", "a.2", "b"}
+	patterns := append([]string{"a.*", ">", "*"}, topics...)
+	// counts reads what a watcher is told until it is as wanted.
+	counts := func(c *client, want map[string]int) {
+		c.t.Helper()
+		for got := make(map[string]int); !maps.Equal(got, want); {
+			var name string
+			var n int
+			message := c.message()
+			if _, err := fmt.Sscanf(strings.NewReplacer(`"`, " ", ",", " ").Replace(message), "{ type : count topic : %s subscribers :%d}", &name, &n); err != nil {
+				c.t.Fatal(message, err)
+			}
+			got[name] = n
 		}
 	}
-	if s.counting || s.all || len(s.changed) != 0 {
-		t.Error("there is something to count yet")
+	var watchers []*client
+	for range 3 {
+		c := s.open()
+		for _, topic := range topics {
+			c.ask(`{"type":"watch","topic":"` + topic + `"}`)
+		}
+		watchers = append(watchers, c)
+	}
+	for _, c := range watchers {
+		n := 0
+		for answers := 0; answers < len(topics); {
+			if c.message() == `{"type":"done"}` {
+				answers++
+			} else {
+				n++
+			}
+		}
+		for range len(topics) - n {
+			c.message()
+		}
+	}
+	var group sync.WaitGroup
+	for i := range 8 {
+		group.Go(func() {
+			random := rand.New(rand.NewPCG(7, uint64(i)))
+			for range 6 {
+				c := s.open()
+				for range 40 {
+					c.ask(fmt.Sprintf(`{"type":%q,"topic":%q}`, []string{"subscribe", "subscribe", "unsubscribe"}[random.IntN(3)], patterns[random.IntN(len(patterns))]))
+					c.message()
+				}
+				c.Close()
+			}
+		})
+	}
+	group.Wait()
+	final := []*client{s.open(), s.open(), s.open()}
+	final[0].do(`{"type":"subscribe","topic":"a.*"}`)
+	final[1].do(`{"type":"subscribe","topic":"a.2"}`)
+	final[2].do(`{"type":"subscribe","topic":"b"}`, `{"type":"subscribe","topic":">"}`)
+	for _, c := range watchers {
+		counts(c, map[string]int{"a.1": 2, "a.2": 3, "b": 1})
+		// The first of these was last told of the same counts that it would be told now.
+		c.ask(`{"type":"publish","topic":"c","data":1}`)
+		c.expect(`{"type":"done","sent":1,"queued":0,"dropped":0}`)
+	}
+}
+
+// A count that a watcher could not be sent, because its peer was slow, comes when the peer is not.
+func TestSlowWatcher(t *testing.T) {
+	t.Parallel()
+	server := &engine.Server{MaxBufferedBytes: 64 << 10, Overflow: engine.Overflow{Policy: engine.OverflowDropNewest}, WriteTimeout: engine.Never}
+	s := serve(t, server)
+	slow := s.open()
+	slow.do(`{"type":"subscribe","topic":"flood"}`, `{"type":"watch","topic":"a"}`)
+	slow.expect(`{"type":"count","topic":"a","subscribers":0}`)
+	var conn engine.Conn
+	s.poll("the slow one", func() bool {
+		for c := range s.watches["a"] {
+			conn = c
+		}
+		return conn != engine.Conn{}
+	})
+	healthy := s.open()
+	healthy.do(`{"type":"watch","topic":"a"}`)
+	healthy.untilCount("a", 0)
+	n := 0
+	for start, refused := time.Now(), false; !refused; {
+		flood(t, server)
+		s.open().do(`{"type":"subscribe","topic":"a"}`)
+		n++
+		healthy.untilCount("a", n)
+		s.poll("the count", func() bool {
+			refused = s.watches["a"][conn] != n
+			return true
+		})
+		if time.Since(start) > patience {
+			t.Fatal("the slow one is always told")
+		}
+	}
+	for want := fmt.Sprintf(`{"type":"count","topic":"a","subscribers":%d}`, n); slow.message() != want; {
+		continue
+	}
+}
+
+// flood publishes until the one subscriber, whose sockets are full, has no room for the shortest message.
+func flood(t *testing.T, server *engine.Server) {
+	t.Helper()
+	start := time.Now()
+	full := false
+	for _, size := range []int{16 << 10, 1 << 10, 100, 1} {
+		for {
+			p, err := server.Publish("flood", codec.OpcodeText, []byte(strings.Repeat("x", size)))
+			if err != nil || time.Since(start) > patience {
+				t.Fatal(p, err)
+			}
+			full = full || p.Queued > 0
+			if p.Dropped > 0 && full {
+				break
+			}
+			runtime.Gosched()
+		}
 	}
 }

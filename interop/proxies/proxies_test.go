@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"runtime"
 	"testing"
 	"time"
 
@@ -69,6 +70,16 @@ var setups = []struct {
 	},
 }
 
+// idle waits until the connection of a page is gone, and only so many are left.
+func idle(t *testing.T, server *engine.Server, left int) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); server.Stats().Connections > int64(left); runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d connections are left", server.Stats().Connections)
+		}
+	}
+}
+
 // remote is what the server knows of a client.
 type remote struct {
 	addr   netip.AddrPort
@@ -82,8 +93,10 @@ func TestProxies(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			opened, closed := make(chan remote, 10), make(chan remote, 10)
 			server := &engine.Server{
-				HTTP: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.RemoteAddr) }),
-				// One that asks for a page counts, too, as long as a loop has it.
+				HTTP: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					w.Header().Set("Connection", "close") // or the proxy would keep it, and it would count for its client
+					_, _ = io.WriteString(w, r.RemoteAddr)
+				}),
 				PerAddress: engine.SourceLimits{Connections: 1},
 				Events: engine.Events{
 					Open:    func(c engine.Conn) { opened <- remoteOf(c) },
@@ -105,12 +118,13 @@ func TestProxies(t *testing.T) {
 			front := s.start(t, addr)
 
 			first, second := client{t, front, "127.0.0.2", roots}, client{t, front, "127.0.0.3", roots}
-			for _, c := range []client{first, second} {
+			for i, c := range []client{first, second} {
 				if !c.possible() {
 					t.Skip("the system has one loopback address only")
 				}
 				page, local := c.page()
 				c.judge("the page", parse(t, page, s.source), local, s.source, s.port)
+				idle(t, server, i)
 				conn := c.open()
 				c.judge("Open", receive(t, opened), conn.LocalAddr(), s.source, s.port)
 				c.echo(conn)

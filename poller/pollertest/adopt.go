@@ -264,6 +264,41 @@ func testDetachWithInput(t *testing.T, newDriver maker) {
 	}
 }
 
+// testDetachEnded gives connections up whose peer sends no more, and then none whose own side has ended.
+func testDetachEnded(t *testing.T, newDriver maker) {
+	to, failure := make(chan net.Conn, 1), make(chan error, 1)
+	s := serveDetacher(t, newDriver, behaviour{eof: func(c *conn) {
+		conn, _, err := c.h.loop.(poller.Detacher).Detach(c.token)
+		if err != nil {
+			failure <- err
+			c.close(nil)
+			return
+		}
+		c.ended, c.closer = true, poller.ErrDetached
+		to <- conn
+	}})
+	client, _ := s.open()
+	client.closeWrite()
+	conn := receive(t, to, "the connection")
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(deadline)); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := conn.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+		t.Errorf("read %d bytes, %v, want EOF", n, err)
+	}
+	if _, err := conn.Write([]byte("late")); err != nil {
+		t.Error(err)
+	}
+	client.expect([]byte("late"))
+	client, c := s.open()
+	c.h.do(func() { c.h.loop.CloseWrite(c.token) })
+	client.closeWrite()
+	if err := receive(t, failure, "Detach"); !errors.Is(err, poller.ErrClosed) {
+		t.Errorf("Detach: %v, want ErrClosed", err)
+	}
+}
+
 // testDetachAndAdopt gives a connection up and takes it back, time and again.
 func testDetachAndAdopt(t *testing.T, newDriver maker) {
 	to := make(chan net.Conn, 1)

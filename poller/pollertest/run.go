@@ -126,6 +126,7 @@ func RunOver(t *testing.T, transport Transport, newDriver func(t testing.TB, loo
 		{"AdoptWhileStopping", testAdoptWhileStopping},
 		{"Detach", testDetach},
 		{"DetachBusy", testDetachBusy},
+		{"DetachEnded", testDetachEnded},
 		{"DetachWithInput", testDetachWithInput},
 		{"DetachAndAdopt", testDetachAndAdopt},
 

@@ -40,6 +40,14 @@ func (c *relayed) SyscallConn() (syscall.RawConn, error) {
 	return inner.SyscallConn()
 }
 
+// CloseWrite ends the output if the connection below can, as those of package net.
+func (c *relayed) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return fmt.Errorf("%w: connection of type %T", poller.ErrUnsupported, c.Conn)
+}
+
 // findRelayed looks for a relayed below connections that tell what they wrap, as tls.Conn does, or returns nil.
 func findRelayed(conn net.Conn) *relayed {
 	for {

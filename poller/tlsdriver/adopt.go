@@ -119,7 +119,7 @@ func (l *layer) Detach(t poller.Token) (conn net.Conn, input []byte, err error) 
 	switch {
 	case c == nil:
 		return inner.Detach(t)
-	case c.phase != phaseOpen || c.flags&(connEOFDue|connNotified|connGoodbye) != 0:
+	case c.phase != phaseOpen || c.flags&connGoodbye != 0:
 		return nil, nil, poller.ErrClosed
 	}
 	socket, more, err := inner.Detach(t)

@@ -284,10 +284,11 @@ func TestAdoptRefused(t *testing.T) {
 	}
 }
 
-// TestDetachWithInput gives a connection up whose handler left plaintext, and later one that has ended.
+// TestDetachWithInput gives a connection up whose handler left plaintext, and later one whose peer's side has ended.
 func TestDetachWithInput(t *testing.T) {
 	versions(t, func(t *testing.T, server, client *tls.Config) {
-		inputs, conns, failure := make(chan []byte, 1), make(chan net.Conn, 1), make(chan error, 1)
+		inputs, conns := make(chan []byte, 1), make(chan net.Conn, 1)
+		ended := make(chan net.Conn, 1)
 		r := newRig(t, tlsdriver.Options{Config: server}, 1, func(h *handler) {
 			h.data = func(h *handler, t poller.Token, b []byte) int {
 				h.posted = append(h.posted, func() {
@@ -302,9 +303,11 @@ func TestDetachWithInput(t *testing.T) {
 				return 0
 			}
 			h.eof = func(h *handler, t poller.Token) {
-				_, _, err := h.loop.(poller.Detacher).Detach(t)
-				failure <- err
-				h.loop.Close(t, nil)
+				conn, _, err := h.loop.(poller.Detacher).Detach(t)
+				if err != nil {
+					h.rig.t.Errorf("Detach: %v", err)
+				}
+				ended <- conn
 			}
 		})
 		c := r.secure(client)
@@ -323,11 +326,20 @@ func TestDetachWithInput(t *testing.T) {
 		if _, err := io.ReadFull(conn, b); err != nil || string(b) != "more" {
 			t.Errorf("read %q, %v", b, err)
 		}
-		if err := r.secure(client).CloseWrite(); err != nil {
+		c = r.secure(client)
+		if err := c.CloseWrite(); err != nil {
 			t.Fatal(err)
 		}
-		if err := receive(t, failure, "Detach"); !errors.Is(err, poller.ErrClosed) {
-			t.Errorf("Detach: %v, want ErrClosed", err)
+		half := receive(t, ended, "the connection that has ended")
+		defer half.Close()
+		if n, err := half.Read(b); n != 0 || err != io.EOF {
+			t.Errorf("read %d bytes, %v, want EOF", n, err)
+		}
+		if _, err := half.Write([]byte("late")); err != nil {
+			t.Error(err)
+		}
+		if _, err := io.ReadFull(c, b); err != nil || string(b) != "late" {
+			t.Errorf("read %q, %v", b, err)
 		}
 	})
 }

@@ -85,8 +85,15 @@ func (h *handshake) perform() (err error) {
 }
 
 // takeTurn waits until fewer than Options.Handshakes compute. Who gets the turn of another runs next on that one's processor, for which a loop may be
-// waiting: it steps back behind the loop, so that no loop waits for more than one stretch of computing.
+// waiting: it steps back behind the loop, so that no loop waits for more than one stretch of computing. Who does not have to wait does not step
+// back: the loop would keep the processor for its short wait.
 func (h *handshake) takeTurn() bool {
+	select {
+	case h.conn.layer.driver.turns <- struct{}{}:
+		h.turn = true
+		return true
+	default:
+	}
 	select {
 	case h.conn.layer.driver.turns <- struct{}{}:
 		h.turn = true

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -270,7 +271,8 @@ func TestStopDuringHandshakes(t *testing.T) {
 	waits := a.client()
 	waits.ServerName = "waits"
 	r.secure(a.client())
-	for range 4 { // two of them wait for their turn
+	receive(t, r.opened, "the connection to open") // TLS 1.3 is over for the client before it is for the server
+	for range 4 {                                  // two of them wait for their turn
 		_, _ = r.dial().Write(hello(t, waits))
 	}
 	computing.Wait()
@@ -438,4 +440,48 @@ func TestSetConfigNil(t *testing.T) {
 	expectEnd(t, early)
 	echo(t, r.dial(), []byte("plain"))
 	echo(t, secure, []byte("secure"))
+}
+
+// TestResetBehindHandshake has a connection end in the turn in which the loop learns that its handshake succeeded.
+func TestResetBehindHandshake(t *testing.T) {
+	a := newAuthority(t)
+	server := a.server(t)
+	reached, release := make(chan struct{}), make(chan struct{})
+	server.VerifyConnection = func(tls.ConnectionState) error {
+		close(reached)
+		<-release
+		return nil
+	}
+	r := newRig(t, tlsdriver.Options{Config: server}, 1, nil)
+	raw := r.dial()
+	if err := tls.Client(raw, a.client()).Handshake(); err != nil {
+		t.Fatal(err)
+	}
+	receive(t, reached, "the callback")
+	for range 2 { // one turn may have begun before the client's last flight was there
+		r.loops[0].do(func() {})
+	}
+	entered, leave := make(chan struct{}), make(chan struct{})
+	go r.loops[0].do(func() { close(entered); <-leave })
+	receive(t, entered, "the loop")
+	close(release)
+	await(t, "the handshake to end", func() bool {
+		stacks := make([]byte, 1<<20)
+		return !bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("tlsdriver.(*handshake).run"))
+	})
+	if err := raw.SetLinger(0); err != nil {
+		t.Fatal(err)
+	}
+	raw.Close()
+	close(leave)
+	await(t, "the connection to end", func() bool { return r.driver.Stats().Pending.Load() == 0 })
+	for range 2 {
+		r.loops[0].do(func() {})
+	}
+	if n := len(r.opened) - len(r.closed); n != 0 {
+		t.Errorf("%d calls of Open more than of Closed", n)
+	}
+	if n := r.driver.Stats().Handshakes.Load(); n != 0 {
+		t.Errorf("%d handshakes counted, and %d failures", n, failures(r.driver))
+	}
 }

@@ -200,6 +200,7 @@ func (l *layer) Closed(t poller.Token, err error) {
 	case phaseHandshake:
 		l.driver.stats.fail(err)
 	}
+	c.phase = phaseClosed // the goroutine of a handshake may have posted, or post yet
 	l.drop(c)
 	l.slots.At(t.Slot()).conn.Store(nil)
 	if c.flags&connTold != 0 {

@@ -30,6 +30,6 @@ func BeforeFrom(ctx context.Context, w Workshop, ref string) (s Server, err erro
 		return Server{}, err
 	}
 	s = wsloop(program, short(commit, false), nil)
-	s.Name, s.Role = Before, record.Before
+	s.Name, s.Role, s.secure = Before, record.Before, w.secure()
 	return s, nil
 }

@@ -56,6 +56,13 @@ func (w Workshop) Wsloop(ctx context.Context, checkout, name string) (program st
 	return program, err
 }
 
+// SecureLoad builds the load generator that speaks TLS.
+func (w Workshop) SecureLoad(ctx context.Context) (program string, err error) {
+	program = filepath.Join(w.Work, "wssload")
+	_, err = run(ctx, w.benchmarks(), "go", "build", "-o", program, "./wssload")
+	return program, err
+}
+
 func ours(ctx context.Context, w Workshop, _ kind) Server {
 	program, err := w.Wsloop(ctx, w.Root, Ours)
 	commit, modified := w.Commit(ctx)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/wsloop/wsloop/benchmarks/internal/certificate"
 	"github.com/wsloop/wsloop/benchmarks/internal/record"
 )
 
@@ -29,6 +30,7 @@ type Server struct {
 	broadcast []string // flags that make it send each message to all; none if it cannot
 	deflate   []string // flags that make it agree to compression; none if it does not
 	takeover  []string // flags that make it do so with context takeover
+	secure    []string // flags that make it speak TLS with the certificate of the workshop; none if it is not measured so
 	inGo      bool
 }
 
@@ -43,6 +45,9 @@ func (s Server) Deflates(takeover bool) bool {
 	return len(s.deflate) > 0
 }
 
+// Secures says whether the server can speak TLS.
+func (s Server) Secures() bool { return len(s.secure) > 0 }
+
 // Command is how to start the server for what a cell does.
 func (s Server) Command(c record.Cell) []string {
 	var flags []string
@@ -53,6 +58,8 @@ func (s Server) Command(c record.Cell) []string {
 		if flags = s.deflate; c.Takeover {
 			flags = s.takeover
 		}
+	case record.TLS:
+		flags = s.secure
 	}
 	return slices.Concat(s.command, flags)
 }
@@ -71,6 +78,21 @@ type Workshop struct {
 	Work string // a directory for what is built, the caller's to remove
 }
 
+// Authority is the file of the certificate that servers have which speak TLS. Certify makes it.
+func (w Workshop) Authority() string {
+	file, _ := certificate.Files(w.Work)
+	return file
+}
+
+// Certify makes the certificate, which is one for all servers.
+func (w Workshop) Certify() error { return certificate.Make(w.Work) }
+
+// secure are the flags that have a server use it. All servers have the same.
+func (w Workshop) secure() []string {
+	file, key := certificate.Files(w.Work)
+	return []string{"-tls-cert", file, "-tls-key", key}
+}
+
 // benchmarks is the directory of their module.
 func (w Workshop) benchmarks(elem ...string) string {
 	return filepath.Join(append([]string{w.Root, "benchmarks"}, elem...)...)
@@ -84,6 +106,7 @@ type kind struct {
 	broadcasts bool
 	deflates   bool
 	takesOver  bool
+	secures    bool
 	library    string // module path or npm package
 	make       func(ctx context.Context, w Workshop, k kind) Server
 }
@@ -91,19 +114,19 @@ type kind struct {
 // kinds are in the order in which they take turns.
 var kinds = []kind{
 	{name: Limit, role: record.Limit, raw: true, broadcasts: true, make: inC},
-	{name: Ours, role: record.Ours, broadcasts: true, deflates: true, takesOver: true, make: ours},
-	{name: "gws", role: record.GoRival, broadcasts: true, deflates: true, takesOver: true, library: "github.com/lxzan/gws", make: inGo},
+	{name: Ours, role: record.Ours, broadcasts: true, deflates: true, takesOver: true, secures: true, make: ours},
+	{name: "gws", role: record.GoRival, broadcasts: true, deflates: true, takesOver: true, secures: true, library: "github.com/lxzan/gws", make: inGo},
 	{name: "gobwas", role: record.GoRival, library: "github.com/gobwas/ws", make: inGo},
 	{name: "gobwas-epoll", role: record.GoRival, library: "github.com/gobwas/ws", make: inGo},
-	{name: Ceiling, role: record.GoRival, broadcasts: true, deflates: true, library: "github.com/gorilla/websocket", make: inGo},
+	{name: Ceiling, role: record.GoRival, broadcasts: true, deflates: true, secures: true, library: "github.com/gorilla/websocket", make: inGo},
 	{name: "coder", role: record.GoRival, deflates: true, takesOver: true, library: "github.com/coder/websocket", make: inGo},
 	{name: "fasthttp", role: record.GoRival, library: "github.com/fasthttp/websocket", make: inGo},
 	{name: "greatws", role: record.GoRival, library: "github.com/antlabs/greatws", make: inGo},
-	{name: "nbio", role: record.GoRival, library: "github.com/lesismal/nbio", make: inGo},
-	{name: "nbio-blocking", role: record.GoRival, library: "github.com/lesismal/nbio", make: inGo},
+	{name: "nbio", role: record.GoRival, secures: true, library: "github.com/lesismal/nbio", make: inGo},
+	{name: "nbio-blocking", role: record.GoRival, secures: true, library: "github.com/lesismal/nbio", make: inGo},
 	{name: "gnet", role: record.Reference, raw: true, library: "github.com/panjf2000/gnet/v2", make: inGo},
 	{name: "ws", role: record.Rival, broadcasts: true, deflates: true, takesOver: true, library: "ws", make: node},
-	{name: "bun", role: record.Rival, broadcasts: true, deflates: true, takesOver: true, library: "bun", make: bun},
+	{name: "bun", role: record.Rival, broadcasts: true, deflates: true, takesOver: true, secures: true, library: "bun", make: bun},
 }
 
 // Names lists the servers, in the order in which they take turns.
@@ -138,6 +161,9 @@ func Prepare(ctx context.Context, w Workshop, names []string, say func(format st
 			if can.is && len(*can.flags) == 0 {
 				*can.flags = []string{can.usual}
 			}
+		}
+		if k.secures {
+			s.secure = w.secure()
 		}
 		servers = append(servers, s)
 	}

@@ -120,6 +120,14 @@ func TestCommand(t *testing.T) {
 	if !s.Deflates(true) || !s.Deflates(false) || (Server{deflate: []string{"-z"}}).Deflates(true) || (Server{takeover: []string{"-z"}}).Deflates(false) {
 		t.Error("wrong about compression")
 	}
+	if s.Secures() {
+		t.Error("TLS without a certificate")
+	}
+	s.secure = Workshop{Work: "/work"}.secure()
+	want := echo + " -tls-cert /work/certificate.pem -tls-key /work/key.pem"
+	if got := flags(s, record.Cell{Scenario: record.TLS}); got != want || !s.Secures() {
+		t.Error(got)
+	}
 	if got := s.Env(2); len(got) != 1 || got[0] != "GOMAXPROCS=2" {
 		t.Error(got)
 	}
@@ -194,6 +202,9 @@ func TestPrepare(t *testing.T) {
 		all := strings.Join(s.Command(record.Cell{Scenario: record.Broadcast})[len(s.command):], " ")
 		if s.Deflates(false) != (s.Name != Limit) || s.Deflates(true) != (s.Name != Limit) {
 			t.Errorf("%s: %t, with takeover %t", s.Name, s.Deflates(false), s.Deflates(true))
+		}
+		if s.Secures() != (s.Name != Limit && s.Name != "ws") {
+			t.Errorf("%s: TLS %t", s.Name, s.Secures())
 		}
 		if s.Raw != (s.Name == Limit) || all != cmp.Or(flags[s.Name], "-broadcast") {
 			t.Errorf("%s: raw %t, broadcasts with %q", s.Name, s.Raw, all)

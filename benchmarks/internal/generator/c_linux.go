@@ -10,7 +10,7 @@ import (
 	"github.com/wsloop/wsloop/benchmarks/internal/program"
 )
 
-// C is the generator in C.
+// C is the generator in C, or that of TLS, which has the same flags and prints the same.
 type C struct {
 	Program string
 	CPUs    []int // that it runs on
@@ -18,7 +18,7 @@ type C struct {
 
 // Loop says what the generator does; it has a closed loop for each mode.
 type Loop struct {
-	Mode        string // of load: raw, ws, broadcast, broadcast-raw, connect, connect-raw
+	Mode        string // of load: raw, ws, broadcast, broadcast-raw, connect, connect-raw; "" for that of TLS, which has but one
 	Connections int
 	Outstanding int // 0 where connections come and go
 	Bytes       int
@@ -27,11 +27,18 @@ type Loop struct {
 	Warmup      float64 // seconds
 	Compressed  string  // file of messages to send, as package payload writes them; they have no Bytes then
 	Takeover    bool    // with those: with context takeover in both directions
+	Authority   string  // file of the certificate that the generator of TLS trusts
 }
 
 // peers are the flags for load that tell who sends what.
 func (l Loop) peers() []string {
-	args := []string{"-m", l.Mode, "-c", strconv.Itoa(l.Connections)}
+	args := []string{"-c", strconv.Itoa(l.Connections)}
+	if l.Mode != "" {
+		args = append([]string{"-m", l.Mode}, args...)
+	}
+	if l.Authority != "" {
+		args = append(args, "-ca", l.Authority)
+	}
 	if l.Compressed == "" {
 		return append(args, "-b", strconv.Itoa(l.Bytes))
 	}

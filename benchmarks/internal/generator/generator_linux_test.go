@@ -41,6 +41,10 @@ func TestRun(t *testing.T) {
 	if got := strings.Join(shrunk.args(), " "); got != "-m ws -c 3 -z file -Z -t 1 -w 0 -o 1" {
 		t.Error(got)
 	}
+	secure := Loop{Connections: 3, Bytes: 5, Outstanding: 1, Seconds: 1, Authority: "file"}
+	if got := strings.Join(secure.args(), " "); got != "-c 3 -ca file -b 5 -t 1 -w 0 -o 1" {
+		t.Error(got)
+	}
 	if got := strings.Join(Loop{Mode: "connect", Connections: 1, Seconds: 1}.args(), " "); got != "-m connect -c 1 -b 0 -t 1 -w 0" {
 		t.Error(got)
 	}

@@ -1,5 +1,6 @@
 // Package nbioecho is the echo that both modes of github.com/lesismal/nbio serve: the engine of the
-// repository's iomod example, with callbacks as in its websocket example.
+// repository's iomod example, with callbacks as in its websocket example. With -tls-cert it speaks TLS with the library that nbio
+// is made for: crypto/tls of an earlier Go, changed so that pollers can feed it.
 package nbioecho
 
 import (
@@ -7,6 +8,7 @@ import (
 	"net"
 	"net/http"
 
+	"github.com/lesismal/llib/std/crypto/tls"
 	"github.com/lesismal/nbio/logging"
 	"github.com/lesismal/nbio/nbhttp"
 	"github.com/lesismal/nbio/nbhttp/websocket"
@@ -24,9 +26,9 @@ const maxFrameBytes = 16 << 20
 func Serve(ioMod int) {
 	logging.SetLevel(logging.LevelError) // the engine prints addresses of its own
 	upgrader := newUpgrader()
-	engine := nbhttp.NewEngine(nbhttp.Config{
+	pair := listen.TLS()
+	config := nbhttp.Config{
 		Network:                 "tcp",
-		Addrs:                   []string{listen.Addr()},
 		Listen:                  announced,
 		MaxLoad:                 maxConnections,
 		ReleaseWebsocketPayload: true,
@@ -36,12 +38,27 @@ func Serve(ioMod int) {
 		}),
 
 		MaxWebsocketFramePayloadSize: maxFrameBytes,
-	})
+	}
+	if addrs := []string{listen.Addr()}; pair.Given() {
+		config.AddrsTLS, config.TLSConfig = addrs, secure(pair)
+	} else {
+		config.Addrs = addrs
+	}
+	engine := nbhttp.NewEngine(config)
 	upgrader.Engine = engine // or blocking connections have the limits of a default one
 	if err := engine.Start(); err != nil {
 		log.Fatal(err)
 	}
 	select {}
+}
+
+// secure is a config as in the repository's TLS examples.
+func secure(pair *listen.Pair) *tls.Config {
+	certificate, err := tls.LoadX509KeyPair(pair.Certificate, pair.Key)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{certificate}}
 }
 
 func announced(network, addr string) (net.Listener, error) {

@@ -68,6 +68,7 @@ const (
 
 	Deflate     Scenario = "deflate"      // closed loop with messages that came compressed and may go so (RFC 7692)
 	DeflateIdle Scenario = "deflate-idle" // memory of connections that agreed to compression, at rest
+	TLS         Scenario = "tls"          // closed loop over TLS 1.3
 )
 
 // A Cell is one row of the comparison.
@@ -113,7 +114,7 @@ type Sample struct {
 
 // The names in Sample.Values. A scenario gives those that it can.
 const (
-	CPU        = "cpu_ns" // echo, deflate, churn, broadcast, latency: the server's processor time per message, connection or delivery
+	CPU        = "cpu_ns" // echo, deflate, tls, churn, broadcast, latency: the server's processor time per message, connection or delivery
 	PerSecond  = "per_s"  // messages, connections or deliveries a second
 	ServerBusy = "server" // of its cores
 	ClientBusy = "client" // of its core
@@ -124,7 +125,10 @@ const (
 	Opened     = "opened_b"    // idle: bytes of resident memory per connection, once open
 	Echoed     = "echoed_b"    // idle: the same after each echoed once
 	Filled     = "filled_b"    // deflate-idle: the same after each echoed as much as the largest window holds
-	Ratio      = "ratio"       // deflate: bytes of a reply, its header included, for each byte of payload
+	Ratio      = "ratio"       // deflate, tls: bytes of a reply, its headers included, for each byte of payload
+	Records    = "records"     // tls: records for each reply
+	Version    = "tls_version" // tls: what was agreed to, by the numbers of the registry: 772 is TLS 1.3,
+	Cipher     = "tls_cipher"  // and 4865 is TLS_AES_128_GCM_SHA256
 	Messages   = "messages"    // allocs: how many were echoed
 	Mallocs    = "mallocs"     // allocs: objects allocated meanwhile, in all
 	Cycles     = "cycles"      // allocs: GC cycles meanwhile

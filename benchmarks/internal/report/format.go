@@ -134,7 +134,7 @@ func describe(c record.Cell) string {
 	}
 	add(c.Connections, "connection", "connections")
 	switch c.Scenario {
-	case record.Echo, record.Deflate:
+	case record.Echo, record.Deflate, record.TLS:
 		add(c.Outstanding, "in flight", "in flight")
 	case record.Broadcast:
 		add(c.Outstanding, "broadcast on its way", "broadcasts on their way")

@@ -80,6 +80,7 @@ func (r *Report) parts() []part {
 		{Title: "Broadcast", Note: "One connection sends, all receive; C passes on what it reads, without WebSocket. More deliveries a second are better."},
 		{Title: "Mask", Note: "Bandwidth of masking in place. More is better."},
 		{Title: "Compression", Note: "Messages of JSON that come compressed and are echoed, compressed from the length on that is each server's default. Less is better."},
+		{Title: "TLS", Note: "Processor time per message echoed over TLS 1.3 with AES-128-GCM, as a multiple of what Bun needs. Less is better."},
 	}
 	all[0].add(overview("Each cell", "connections × in flight × payload; the line is the C echo, numbers are wsloop's", echo, multiple(cpu, limit)))
 	all[1].add(overview("Each cell, as multiples of the best in Go", "connections × in flight × payload; the line is the best library in Go", echo, multiple(perSecond, bestGo(perSecond))))
@@ -113,6 +114,11 @@ func (r *Report) parts() []part {
 	}
 	for _, one := range r.of(record.DeflateIdle) {
 		all[7].add(dots("Memory: "+describe(one.cell), "bytes each; numbers are those after 32 KiB", one, []metric{opened, echoed, filled}, []string{"once open", "after an echo each", "after 32 KiB each"}))
+	}
+	secured := r.of(record.TLS)
+	all[8].add(overview("Each cell, as multiples of Bun", "connections × in flight × payload; the line is Bun, numbers are wsloop's", secured, multiple(cpu, bun)))
+	for _, one := range secured {
+		all[8].addCell(bars("CPU: "+describe(one.cell), "CPU per message", one, nanos, 0, plainValue(cpu)))
 	}
 	var shown []part
 	for _, p := range all {

@@ -49,8 +49,8 @@ func TestPage(t *testing.T) {
 		}
 	}
 	elements := parse(t, page)
-	// Overviews of CPU, throughput, mask and compression; of each cell, two for echo, churn, broadcast and compression, one for the others.
-	charts := 4 + 2*12 + 1 + 1 + 2 + 2*4 + 7 + 2*5 + 2
+	// Overviews of CPU, throughput, mask, compression and TLS; of each cell, two for echo, churn, broadcast and compression, one for the others.
+	charts := 5 + 2*12 + 1 + 1 + 2 + 2*4 + 7 + 2*5 + 2 + 5
 	if elements["figure"] != charts || elements["script"] != 0 {
 		t.Errorf("%d charts, want %d; %v", elements["figure"], charts, elements)
 	}

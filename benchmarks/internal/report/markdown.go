@@ -26,6 +26,7 @@ var sections = []struct {
 	{"mask", func(r *Report) []table { return []table{r.maskMatrix()} }},
 	{"runtime", scenarioSection(record.Allocs, record.Collect)},
 	{"deflate", (*Report).deflateSection},
+	{"tls", (*Report).tlsSection},
 	{"failures", func(r *Report) []table { return []table{r.failureTable()} }},
 }
 
@@ -182,6 +183,21 @@ func (r *Report) deflateSection() []table {
 		cost.table(r, "CPU per compressed message"),
 		left.table(r, "bytes of a reply, for each byte of its payload"),
 	}, scenarioSection(record.DeflateIdle)(r)...)
+}
+
+// tlsSection has what a message costs over TLS, beside Bun and beside the best in Go, and in how many bytes it comes back.
+func (r *Report) tlsSection() []table {
+	best := bestGo(cpu)
+	cost := matrix{record.TLS, median("", cpu).text, []column{
+		beside("of Bun", cpu, bun), spreadBeside(cpu, bun),
+		beside("of best Go", cpu, best), spreadBeside(cpu, best),
+		{"which is", func(r *result, _ string) string { return plain(best(r)) }},
+	}}
+	wire := matrix{record.TLS, median("", ratio).text, nil}
+	return []table{
+		cost.table(r, "CPU per message echoed over TLS 1.3 with AES-128-GCM"),
+		wire.table(r, "bytes of a reply, for each byte of its payload"),
+	}
 }
 
 func (r *Report) maskMatrix() table {

@@ -19,6 +19,7 @@ var (
 	echoed     = metric{record.Echoed, octets, false}
 	filled     = metric{record.Filled, octets, false}
 	ratio      = metric{record.Ratio, share, false}
+	records    = metric{record.Records, times, false}
 	bandwidth  = metric{record.BytesPerS, byteRate, true}
 	cycleTime  = metric{record.CycleTime, nanos, false}
 	serverBusy = metric{record.ServerBusy, share, false}

@@ -69,6 +69,8 @@ var promiseCases = []promiseCase{
 	{"CPU per connection that comes, echoes and goes, beside", record.Cell{Scenario: record.Churn, Connections: 100}, record.CPU, "gws", 1000, true, false},
 	{"CPU per compressed message", record.Cell{Scenario: record.Deflate, Connections: 100, Outstanding: 1, Bytes: 512}, record.CPU, "bun", 1000, true, false},
 	{"CPU per compressed message", record.Cell{Scenario: record.Deflate, Connections: 100, Outstanding: 1, Bytes: 64 << 10}, record.CPU, "gws", 1000, true, false},
+	{"CPU per message over TLS, beside Bun", record.Cell{Scenario: record.TLS, Connections: 100, Outstanding: 1, Bytes: 125}, record.CPU, "bun", 1200, false, false},
+	{"CPU per message over TLS, beside the best rival in Go", record.Cell{Scenario: record.TLS, Connections: 100, Outstanding: 1, Bytes: 16 << 10}, record.CPU, "gws", 1000, true, false},
 	{"broadcast", record.Cell{Scenario: record.Broadcast, Connections: 10_000, Outstanding: 16, Bytes: 125}, record.PerSecond, "bun", 1500, false, true},
 	{"mask, from 4 KiB up", record.Cell{Scenario: record.Mask, Bytes: 4096}, record.BytesPerS, "memmove", 900, false, true},
 	{"mask, beside", record.Cell{Scenario: record.Mask, Bytes: 128}, record.BytesPerS, "gorilla", 1000, true, true},

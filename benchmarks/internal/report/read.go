@@ -34,7 +34,7 @@ const lineLimitBytes = 1 << 20
 // scenarios are those there are, in the order in which they are shown.
 var scenarios = []record.Scenario{
 	record.Echo, record.Latency, record.Idle, record.Churn, record.Broadcast, record.Mask, record.Allocs, record.Collect,
-	record.Deflate, record.DeflateIdle,
+	record.Deflate, record.DeflateIdle, record.TLS,
 }
 
 // mayShrink are those in which a process may give back more memory than it gains.

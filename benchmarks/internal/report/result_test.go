@@ -135,6 +135,7 @@ func TestOrder(t *testing.T) {
 	text, cores := small, small
 	text.Text, cores.Cores = true, 2
 	for _, c := range []record.Cell{
+		{Scenario: record.TLS, Connections: 1},
 		{Scenario: record.Collect, Connections: 1},
 		cores, text, cellOf(1, 16, 125), cellOf(1, 1, 1024), small, cellOf(1, 1, 125),
 		{Scenario: record.Latency, Connections: 1},
@@ -153,7 +154,7 @@ func TestOrder(t *testing.T) {
 	for _, one := range r.results {
 		got = append(got, one.cell.String())
 	}
-	want := "echo/1/1/125 echo/100/1/125 echo/1/16/125 echo/1/1/1024 echo/100/1/125/text echo/100/1/125/2cores latency/1/0/0 collect/1/0/0 deflate/0/0/2 deflate/0/0/1/takeover"
+	want := "echo/1/1/125 echo/100/1/125 echo/1/16/125 echo/1/1/1024 echo/100/1/125/text echo/100/1/125/2cores latency/1/0/0 collect/1/0/0 deflate/0/0/2 deflate/0/0/1/takeover tls/1/0/0"
 	if strings.Join(got, " ") != want {
 		t.Errorf("%s", strings.Join(got, " "))
 	}

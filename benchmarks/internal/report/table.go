@@ -107,6 +107,8 @@ func spreadBeside(m metric, other func(r *result) string) column {
 
 func limit(r *result) string { return r.first(record.Limit) }
 
+func bun(*result) string { return "bun" }
+
 func bestGo(m metric) func(r *result) string {
 	return func(r *result) string {
 		best, _ := r.best(m, record.GoRival)
@@ -155,6 +157,12 @@ var columns = map[record.Scenario][]column{
 		median("CPU/message", cpu), beside("of best rival", cpu, bestRival(cpu)), spreadBeside(cpu, bestRival(cpu)),
 		median("reply/payload", ratio), median("messages/s", perSecond), median("server", serverBusy), median("client", clientBusy),
 	},
+	record.TLS: {
+		median("CPU/message", cpu), beside("of Bun", cpu, bun), spreadBeside(cpu, bun),
+		beside("of best Go", cpu, bestGo(cpu)), spreadBeside(cpu, bestGo(cpu)),
+		median("reply/payload", ratio), median("records", records), median("messages/s", perSecond),
+		median("server", serverBusy), median("client", clientBusy),
+	},
 	record.DeflateIdle: {full("once open", opened), full("after an echo each", echoed), full("after 32 KiB each", filled)},
 }
 
@@ -171,6 +179,7 @@ var titles = map[record.Scenario]string{
 
 	record.Deflate:     "compressed echo",
 	record.DeflateIdle: "resident memory per idle connection with compression",
+	record.TLS:         "echo over TLS",
 }
 
 // table sets the servers of a cell below each other. A column that nobody has a value for is left out.

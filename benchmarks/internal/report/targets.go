@@ -109,6 +109,14 @@ var targets = []target{
 		in: func(c record.Cell) bool { return !c.Takeover }, measure: ofBest(cpu, record.GoRival, record.Rival),
 	},
 	{
+		what: "CPU per message over TLS, beside Bun", of: "Bun", relation: atMost, bound: 1.2,
+		reason: "the same ciphers in Go's assembly and in BoringSSL's; crypto/tls copies once more", scenario: record.TLS, measure: ofServer(cpu, "bun"),
+	},
+	{
+		what: "CPU per message over TLS, beside the best rival in Go", of: "the best Go rival", relation: below, bound: 1,
+		reason: "ahead of every Go library", scenario: record.TLS, measure: ofBest(cpu, record.GoRival),
+	},
+	{
 		what: "growth of CPU per message from 1,000 to 10,000 connections", of: "the growth of the C echo", relation: atMost, bound: 1.15,
 		reason:   "what the caches lose on sockets the C echo loses too",
 		scenario: record.Echo, in: func(c record.Cell) bool { return c == cellOf(10_000, 1, 125) }, measure: growth,
@@ -170,6 +178,11 @@ var demanded = []record.Cell{
 	{Scenario: record.Deflate, Connections: 100, Outstanding: 1, Bytes: 512},
 	{Scenario: record.Deflate, Connections: 100, Outstanding: 1, Bytes: 4 << 10},
 	{Scenario: record.Deflate, Connections: 100, Outstanding: 1, Bytes: 64 << 10},
+	{Scenario: record.TLS, Connections: 100, Outstanding: 1, Bytes: 125},
+	{Scenario: record.TLS, Connections: 1000, Outstanding: 1, Bytes: 125},
+	{Scenario: record.TLS, Connections: 1000, Outstanding: 16, Bytes: 125},
+	{Scenario: record.TLS, Connections: 1000, Outstanding: 1, Bytes: 1 << 10},
+	{Scenario: record.TLS, Connections: 100, Outstanding: 1, Bytes: 16 << 10},
 }
 
 // cellOf is a cell of binary echo on one core.

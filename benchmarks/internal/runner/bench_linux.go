@@ -21,6 +21,7 @@ type Bench struct {
 	Plan    Plan
 	Shop    contender.Workshop
 	Load    string           // the load generator in C
+	Secure  string           // that of TLS
 	Wsloop  string           // the command of the checkout, whose load tool paces
 	Ceiling contender.Server // whose throughput the pace comes from
 	Journal *Journal
@@ -40,6 +41,14 @@ func NewBench(ctx context.Context, p Plan, shop contender.Workshop) (*Bench, err
 	}
 	if b.Load, _, err = shop.Compile(ctx, "load", "scripts/bench/load/*.c"); err != nil {
 		return nil, err
+	}
+	if p.Has(record.TLS) {
+		if b.Secure, err = shop.SecureLoad(ctx); err != nil {
+			return nil, err
+		}
+		if err := shop.Certify(); err != nil {
+			return nil, err
+		}
 	}
 	if p.Has(record.Latency) {
 		b.Wsloop, err = shop.Wsloop(ctx, shop.Root, "pacer")
@@ -92,9 +101,11 @@ func (b *Bench) drive(ctx context.Context, running *process, s contender.Server,
 		if l.Compressed, err = b.messages(c); err != nil {
 			return Measurement{}, err
 		}
+	case record.TLS:
+		load.Program, l.Authority = b.Secure, b.Shop.Authority()
 	}
 	switch c.Scenario {
-	case record.Echo, record.Churn, record.Broadcast, record.Deflate:
+	case record.Echo, record.Churn, record.Broadcast, record.Deflate, record.TLS:
 		return closedLoop(ctx, load, running, l)
 	case record.Idle, record.DeflateIdle:
 		return idle(ctx, load, running, l)

@@ -59,6 +59,7 @@ func TestLoop(t *testing.T) {
 		{websocket, churnCell(), "connect 100 0"},
 		{raw, broadcastCell(10, 16), "broadcast-raw 10 16"},
 		{websocket, broadcastCell(10, 16), "broadcast 10 16"},
+		{websocket, tlsCell(7, 3, 5), " 7 3"},
 	} {
 		l := loop(c.server, c.cell, p)
 		if got := fmt.Sprint(l.Mode, " ", l.Connections, " ", l.Outstanding); got != c.want || l.Seconds != 2 || l.Warmup != 0.5 {
@@ -194,7 +195,7 @@ func small() Plan {
 	idle := over
 	idle.Scenario = record.DeflateIdle
 	return Plan{
-		Suite: "custom", Cells: append(cells, text, latency, shrunk, over, idle), Servers: []string{contender.Limit, contender.Ours},
+		Suite: "custom", Cells: append(cells, text, latency, shrunk, over, idle, tlsCell(10, 2, 125)), Servers: []string{contender.Limit, contender.Ours},
 		Rounds: 1, Seconds: 0.5, Warmup: 0.05, AllocMessages: 1000,
 	}
 }
@@ -242,6 +243,8 @@ func TestSession(t *testing.T) {
 		record.Deflate:   {record.CPU, record.PerSecond, record.Ratio},
 
 		record.DeflateIdle: {record.Opened, record.Echoed, record.Filled},
+
+		record.TLS: {record.CPU, record.PerSecond, record.Records, record.Version, record.Cipher},
 	}
 	kept := make(map[string]int)
 	for _, line := range lines[1:] {
@@ -259,7 +262,7 @@ func TestSession(t *testing.T) {
 			}
 		}
 	}
-	if want := map[string]int{contender.Limit: 5, contender.Ours: 10, contender.Before: 9}; fmt.Sprint(kept) != fmt.Sprint(want) {
+	if want := map[string]int{contender.Limit: 5, contender.Ours: 11, contender.Before: 10}; fmt.Sprint(kept) != fmt.Sprint(want) {
 		t.Errorf("%v, expected %v", kept, want)
 	}
 }

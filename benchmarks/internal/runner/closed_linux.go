@@ -35,6 +35,8 @@ func loop(s contender.Server, c record.Cell, p Plan) generator.Loop {
 		l.Mode = "broadcast" + suffix
 	case record.Churn:
 		l.Mode, l.Outstanding = "connect"+suffix, 0
+	case record.TLS:
+		l.Mode = ""
 	}
 	return l
 }
@@ -46,6 +48,9 @@ var printed = map[string][]string{
 	record.P50:       {"p50_ns"},
 	record.P99:       {"p99_ns"},
 	record.P999:      {"p999_ns"},
+	record.Records:   {"records_per_msg"},
+	record.Version:   {"tls_version"},
+	record.Cipher:    {"tls_cipher"},
 }
 
 // closedLoop measures messages, connections that come and go, or broadcasts.
@@ -55,8 +60,8 @@ func closedLoop(ctx context.Context, load generator.C, running *process, l gener
 		return Measurement{}, err
 	}
 	m, err := measured(out, running.cores)
-	if err == nil && l.Compressed != "" {
-		m.Values[record.Ratio] = out["wire_bytes"] / float64(l.Bytes)
+	if wire, found := out["wire_bytes"]; err == nil && found {
+		m.Values[record.Ratio] = wire / float64(l.Bytes)
 	}
 	return m, err
 }

@@ -96,7 +96,7 @@ func echoCell(connections, outstanding, bytes int) record.Cell {
 func shortCells() []record.Cell {
 	return []record.Cell{
 		echoCell(100, 1, 125), echoCell(1000, 1, 125), echoCell(1000, 16, 125), echoCell(100, 1, 16<<10), churnCell(),
-		deflateCell(512, false),
+		deflateCell(512, false), tlsCell(100, 1, 125),
 	}
 }
 
@@ -132,6 +132,19 @@ func deflateCells() (cells []record.Cell) {
 	return cells
 }
 
+func tlsCell(connections, outstanding, bytes int) record.Cell {
+	c := echoCell(connections, outstanding, bytes)
+	c.Scenario = record.TLS
+	return c
+}
+
+// tlsCells have the shapes of echo, but not ten thousand connections, which would take longer to open than to measure.
+func tlsCells() []record.Cell {
+	return []record.Cell{
+		tlsCell(100, 1, 125), tlsCell(1000, 1, 125), tlsCell(1000, 16, 125), tlsCell(1000, 1, 1<<10), tlsCell(100, 1, 16<<10),
+	}
+}
+
 func fullCells() []record.Cell {
 	cells := []record.Cell{
 		echoCell(1, 1, 125), echoCell(100, 1, 125), echoCell(1000, 1, 125), echoCell(1000, 16, 125),
@@ -152,9 +165,9 @@ func fullCells() []record.Cell {
 	cells = append(cells, latency,
 		record.Cell{Scenario: record.Idle, Connections: idleConnections, Bytes: 125, Cores: 1},
 		churnCell(),
-		broadcastCell(1000, 1), broadcastCell(1000, 16), broadcastCell(10_000, 1), broadcastCell(10_000, 16),
+		broadcastCell(1000, 1), broadcastCell(1000, 16), broadcastCell(15_000, 1), broadcastCell(15_000, 16),
 		record.Cell{Scenario: record.Allocs}, record.Cell{Scenario: record.Mask}, record.Cell{Scenario: record.Collect})
-	return append(cells, deflateCells()...)
+	return slices.Concat(cells, deflateCells(), tlsCells())
 }
 
 // Choose keeps the cells, of all that there are, whose name begins with one of the prefixes.

@@ -66,6 +66,8 @@ func takesPart(s contender.Server, c record.Cell) bool {
 		return !s.Raw // its generator speaks WebSocket alone
 	case record.Deflate, record.DeflateIdle:
 		return s.Deflates(c.Takeover)
+	case record.TLS:
+		return s.Secures()
 	}
 	return true
 }

@@ -154,7 +154,7 @@ func TestTakesPart(t *testing.T) {
 	raw := contender.Server{Raw: true}
 	for scenario, want := range map[record.Scenario]bool{
 		record.Echo: true, record.Idle: true, record.Churn: true, record.Latency: false, record.Broadcast: false,
-		record.Deflate: false, record.DeflateIdle: false,
+		record.Deflate: false, record.DeflateIdle: false, record.TLS: false,
 	} {
 		if takesPart(raw, record.Cell{Scenario: scenario}) != want {
 			t.Errorf("%s: %t", scenario, !want)

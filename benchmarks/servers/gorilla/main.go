@@ -1,6 +1,6 @@
 // Command gorilla serves an echo with github.com/gorilla/websocket on net/http, as its examples/echo
 // does: default buffers, ReadMessage and WriteMessage on the handler's goroutine. With -deflate it compresses every message, as
-// its documentation has it; it knows no context takeover.
+// its documentation has it; it knows no context takeover. With -tls-cert it is net/http that speaks TLS.
 package main
 
 import (
@@ -35,10 +35,11 @@ func echo(w http.ResponseWriter, r *http.Request) {
 func main() {
 	all := flag.Bool("broadcast", false, "send every message to all connections")
 	flag.BoolVar(&upgrader.EnableCompression, "deflate", false, "agree to permessage-deflate")
+	pair := listen.TLS()
 	ln := listen.TCP()
 	handler := echo
 	if *all {
 		handler = newHub().serve
 	}
-	log.Fatal(http.Serve(ln, http.HandlerFunc(handler)))
+	log.Fatal(pair.Serve(ln, http.HandlerFunc(handler)))
 }

@@ -3,7 +3,7 @@
 // the request. ParallelEnabled, of the README, would change the order of messages.
 //
 // With -deflate, messages of 512 bytes or more are compressed, the library's default; with -deflate-takeover, as in the example,
-// all of them, with the windows of 4 KiB that are its default for that.
+// all of them, with the windows of 4 KiB that are its default for that. With -tls-cert it is net/http that speaks TLS.
 package main
 
 import (
@@ -60,6 +60,7 @@ func main() {
 	all := flag.Bool("broadcast", false, "send every message to all connections")
 	deflate := flag.Bool("deflate", false, "agree to permessage-deflate without context takeover")
 	takeover := flag.Bool("deflate-takeover", false, "agree to permessage-deflate with context takeover")
+	pair := listen.TLS()
 	ln := listen.TCP()
 	var events gws.Event = echo{}
 	if *all {
@@ -73,7 +74,7 @@ func main() {
 			ClientContextTakeover: *takeover,
 		},
 	})
-	log.Fatal(http.Serve(ln, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	log.Fatal(pair.Serve(ln, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, err := upgrader.Upgrade(w, r)
 		if err != nil {
 			return

@@ -22,6 +22,7 @@ import (
 func main() {
 	deflate := flag.Bool("deflate", false, "agree to permessage-deflate without context takeover")
 	takeover := flag.Bool("deflate-takeover", false, "agree to permessage-deflate with context takeover")
+	pair := listen.TLS()
 	ln := listen.TCP()
 	var messages atomic.Uint64
 	go func() {
@@ -32,6 +33,9 @@ func main() {
 	server := newServer(&messages)
 	if *deflate || *takeover {
 		server.Deflate = &engine.Deflate{ServerContextTakeover: *takeover, ClientContextTakeover: *takeover}
+	}
+	if pair.Given() {
+		log.Fatal(server.ServeTLS(pair.Certificate, pair.Key, ln))
 	}
 	log.Fatal(server.Serve(ln))
 }

@@ -1,0 +1,335 @@
+package nats
+
+import (
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/wsloop/wsloop/codec"
+	"github.com/wsloop/wsloop/contrib/nats/internal/natstest"
+)
+
+// TestAccounts cuts one server off again and again while it publishes. What it counts as carried has arrived, and nothing else has but what it
+// counts as unconfirmed; none twice, and all in order.
+func TestAccounts(t *testing.T) {
+	s := natstest.Broker(t, nil)
+	g := natstest.NewGate(t, s.Addr().String())
+	a, gaps := opened(t, "a", Options{URL: g.URL()})
+	b, got := opened(t, "b", Options{URL: s.ClientURL()}, "x", "*")
+	awaitSubscriptions(t, s, "b", 2)
+	published := 0
+	send := func(n int) {
+		publish(a, "x", published, published+n)
+		published += n
+	}
+	for round := range 10 {
+		eventually(t, "a is ready", a.Ready)
+		before := a.Stats().Carried
+		send(1000)
+		eventually(t, "something is carried", func() bool { return a.Stats().Carried > before })
+		send(5000)
+		g.Set(natstest.Faults{})
+		send(1000)
+		eventually(t, "a is away", func() bool { return !a.Ready() })
+		send(1000)
+		if err := a.Publish("x", codec.OpcodeText, []byte(strconv.Itoa(published))); err != ErrAway {
+			t.Fatal(err)
+		}
+		published++
+		g.Set(natstest.Faults{Target: s.Addr().String()})
+		eventually(t, "the gap is told", func() bool { return gaps.count() == round+1 })
+	}
+	send(1)
+	eventually(t, "the last", func() bool { return got.last() == fmt.Sprintf("x %d", published-1) })
+	eventually(t, "all is counted", func() bool { return sums(a) == uint64(published) })
+	st, received := a.Stats(), uint64(got.count())
+	if received < st.Carried || received > st.Carried+st.Unconfirmed {
+		t.Errorf("%d arrived: %+v", received, st)
+	}
+	if st.Outages != 10 || st.Gaps != 10 || st.Missed < 10*1001 {
+		t.Errorf("%+v", st)
+	}
+	checkAscending(t, got.all())
+	if sb := b.Stats(); sb.Gaps != 0 || sb.Late != 0 {
+		t.Errorf("%+v", sb)
+	}
+	t.Logf("%d published, %d arrived, %+v", published, received, st)
+}
+
+// checkAscending checks that no message of one publisher and topic comes twice or out of order.
+func checkAscending(t *testing.T, all []string) {
+	t.Helper()
+	last := -1
+	for _, m := range all {
+		if m == "gap" {
+			continue
+		}
+		n, err := strconv.Atoi(m[strings.LastIndexByte(m, ' ')+1:])
+		if err != nil || n <= last {
+			t.Fatalf("%q behind %d", m, last)
+		}
+		last = n
+	}
+}
+
+// TestBrokerDies kills NATS under load, and starts another one. What is published after both were told of the gap arrives.
+func TestBrokerDies(t *testing.T) {
+	s := natstest.Broker(t, nil)
+	g := natstest.NewGate(t, s.Addr().String())
+	a, gapsOfA := opened(t, "a", Options{URL: g.URL()})
+	b, got := opened(t, "b", Options{URL: g.URL()}, "x", "*")
+	awaitSubscriptions(t, s, "b", 2)
+	stop, done := make(chan struct{}), make(chan int)
+	go func() {
+		n := 0
+		for ; ; n++ {
+			select {
+			case <-stop:
+				done <- n
+				return
+			default:
+				publish(a, "x", n, n+1)
+				if n%100 == 99 {
+					time.Sleep(time.Millisecond) // so that others get the processor
+				}
+			}
+		}
+	}()
+	for round := range 3 {
+		eventually(t, "both are ready", func() bool { return a.Ready() && b.Ready() })
+		n := b.Stats().Received
+		eventually(t, "messages", func() bool { return b.Stats().Received > n+1000 })
+		natstest.Stop(s)
+		eventually(t, "both are away", func() bool { return !a.Ready() && !b.Ready() })
+		missed := a.Stats().Missed
+		eventually(t, "messages are missed", func() bool { return a.Stats().Missed > missed+1000 })
+		s = natstest.Broker(t, nil)
+		g.Set(natstest.Faults{Target: s.Addr().String()})
+		eventually(t, "both were told", func() bool { return gapsOfA.count() == round+1 && b.Stats().Gaps == uint64(round+1) })
+	}
+	close(stop)
+	published := <-done
+	publish(a, "x", published, published+100)
+	eventually(t, "the last", func() bool { return got.last() == fmt.Sprintf("x %d", published+99) })
+	eventually(t, "all is counted", func() bool { return sums(a) == uint64(published+100) })
+	all := got.all()
+	checkAscending(t, all)
+	if tail := all[len(all)-100:]; !slices.Equal(tail, numbers("x", published, published+100)) {
+		t.Errorf("%q", tail)
+	}
+}
+
+// TestStartsWithout begins without NATS.
+func TestStartsWithout(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	silent := "nats://" + ln.Addr().String() // takes connections, says nothing
+	defer ln.Close()
+	hung, _ := opened(t, "hung", Options{URL: silent})
+	publish(hung, "x", 0, 10)
+	g := natstest.NewGate(t, "")
+	a, _ := opened(t, "a", Options{URL: g.URL()})
+	b, got := opened(t, "b", Options{URL: g.URL()}, "x")
+	eventually(t, "attempts", func() bool { return a.Stats().Failures > 2 && b.Stats().Failures > 2 })
+	publish(a, "x", 0, 10)
+	if st := a.Stats(); st.Ready || st.Missed != 10 || st.Outages != 1 {
+		t.Errorf("%+v", st)
+	}
+	s := natstest.Broker(t, nil)
+	g.Set(natstest.Faults{Target: s.Addr().String()})
+	eventually(t, "both are there", func() bool { return a.Ready() && b.Ready() && b.Stats().Gaps == 1 })
+	publish(a, "x", 10, 20)
+	eventually(t, "the last", func() bool { return got.last() == "x 19" })
+	if !slices.Equal(got.all(), append([]string{"gap"}, numbers("x", 10, 20)...)) {
+		t.Errorf("%q", got.all())
+	}
+	if err := hung.Close(); err == nil || hung.Stats().Missed != 10 {
+		t.Errorf("%v %+v", err, hung.Stats())
+	}
+}
+
+// TestStalled has the way to NATS, or back, or both, swallow everything without a word.
+func TestStalled(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		up, down bool
+	}{
+		{"up", true, false},
+		{"down", false, true},
+		{"both", true, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := natstest.Broker(t, nil)
+			g := natstest.NewGate(t, s.Addr().String())
+			a, gaps := opened(t, "a", Options{URL: g.URL(), Heartbeat: beat, MaxQueued: 1000})
+			_, got := opened(t, "b", Options{URL: s.ClientURL()}, "x", "*")
+			awaitSubscriptions(t, s, "b", 2)
+			eventually(t, "a is ready", a.Ready)
+			g.Set(natstest.Faults{Target: s.Addr().String(), Up: natstest.Way{Stalled: test.up}, Down: natstest.Way{Stalled: test.down}})
+			began, published := time.Now(), 0
+			eventually(t, "it is noticed", func() bool {
+				publish(a, "x", published, published+100)
+				published += 100
+				return !a.Ready()
+			})
+			eventually(t, "nothing is kept for later", func() bool { return a.Stats().Queued == 0 })
+			t.Logf("noticed after %.1f heartbeats", float64(time.Since(began))/float64(beat))
+			g.Set(natstest.Faults{Target: s.Addr().String()})
+			eventually(t, "the gap is told", func() bool { return gaps.count() > 0 })
+			healed := published
+			eventually(t, "what is published arrives again", func() bool {
+				publish(a, "x", published, published+1)
+				published++
+				return lastNumber(got) >= healed
+			})
+			eventually(t, "all is counted", func() bool { return sums(a) == uint64(published) })
+			st, received := a.Stats(), uint64(got.count())
+			if received < st.Carried || received > st.Carried+st.Unconfirmed {
+				t.Errorf("%d arrived: %+v", received, st)
+			}
+			checkAscending(t, got.all())
+		})
+	}
+}
+
+// TestStalledIdle has nothing to send: the heartbeat notices.
+func TestStalledIdle(t *testing.T) {
+	s := natstest.Broker(t, nil)
+	g := natstest.NewGate(t, s.Addr().String())
+	b, got := opened(t, "b", Options{URL: g.URL(), Heartbeat: beat}, "x")
+	eventually(t, "ready", b.Ready)
+	g.Set(natstest.Faults{Target: s.Addr().String(), Down: natstest.Way{Stalled: true}})
+	eventually(t, "it is noticed", func() bool { return !b.Ready() })
+	g.Set(natstest.Faults{Target: s.Addr().String()})
+	eventually(t, "the gap is told", func() bool { return got.last() == "gap" })
+}
+
+// TestStalledWrite has a message be longer than what sockets take: the client library waits amid it, with its lock held.
+func TestStalledWrite(t *testing.T) {
+	const long = 32 << 20
+	s := natstest.Broker(t, func(o *server.Options) { o.MaxPayload = long + EnvelopeBytes })
+	g := natstest.NewGate(t, s.Addr().String())
+	b, got := opened(t, "b", Options{URL: g.URL(), Heartbeat: beat, MaxMessageBytes: long})
+	eventually(t, "ready", b.Ready)
+	g.Set(natstest.Faults{Target: s.Addr().String(), Up: natstest.Way{Stalled: true}})
+	b.Publish("x", codec.OpcodeBinary, make([]byte, long))
+	eventually(t, "it is noticed", func() bool { return !b.Ready() })
+	g.Set(natstest.Faults{Target: s.Addr().String()})
+	eventually(t, "the gap is told", func() bool { return got.last() == "gap" })
+	if st := b.Stats(); st.Carried != 0 || sums(b) != 1 {
+		t.Errorf("%+v", st)
+	}
+}
+
+// TestSlowBroker reads 1 KiB a second: what waits stays within its limits, and nobody who publishes waits.
+func TestSlowBroker(t *testing.T) {
+	s := natstest.Broker(t, nil)
+	g := natstest.NewGate(t, s.Addr().String())
+	const most = 1 << 20
+	a, _ := opened(t, "a", Options{URL: g.URL(), Heartbeat: beat, MaxQueuedBytes: most})
+	eventually(t, "a is ready", a.Ready)
+	g.Set(natstest.Faults{Target: s.Addr().String(), Up: natstest.Way{Rate: 1 << 10}})
+	payload := make([]byte, 64<<10)
+	published := 0
+	eventually(t, "messages are dropped or missed", func() bool {
+		for range 100 {
+			a.Publish("x", codec.OpcodeBinary, payload)
+			published++
+		}
+		st := a.Stats()
+		if st.QueuedBytes > most {
+			t.Fatalf("%+v", st)
+		}
+		return st.Dropped > 100 && st.Missed > 0
+	})
+	g.Set(natstest.Faults{Target: s.Addr().String()})
+	eventually(t, "all is confirmed", func() bool { return a.Ready() && a.Stats().Queued == 0 })
+	eventually(t, "all is counted", func() bool { return sums(a) == uint64(published) })
+}
+
+// TestCloseAway closes bridges that cannot send.
+func TestCloseAway(t *testing.T) {
+	s := natstest.Broker(t, nil)
+	g := natstest.NewGate(t, s.Addr().String())
+	var bridges []*Bridge
+	for i := range 4 {
+		b, _ := opened(t, fmt.Sprint(i), Options{URL: g.URL()}, "x")
+		bridges = append(bridges, b)
+	}
+	for _, b := range bridges {
+		eventually(t, "ready", b.Ready)
+	}
+	g.Set(natstest.Faults{Target: s.Addr().String(), Up: natstest.Way{Stalled: true}, Down: natstest.Way{Stalled: true}})
+	var wg sync.WaitGroup
+	for _, b := range bridges[:2] {
+		wg.Go(func() {
+			payload := make([]byte, 1<<19)
+			for range 100 { // more than the sockets take
+				b.Publish("y", codec.OpcodeBinary, payload)
+			}
+			if err := b.Close(); err == nil {
+				t.Error("closed a stalled bridge without an error")
+			}
+			if n := sums(b); n != 100 {
+				t.Errorf("counted %d: %+v", n, b.Stats())
+			}
+		})
+	}
+	wg.Wait()
+	g.Set(natstest.Faults{})
+	for _, b := range bridges[2:] {
+		eventually(t, "away", func() bool { return !b.Ready() })
+		wg.Go(func() {
+			if err := b.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// TestSwizzle stalls servers one by one and lets them go in another order, again and again (W110): all come back with all subscriptions.
+func TestSwizzle(t *testing.T) {
+	s := natstest.Broker(t, nil)
+	const nodes = 5
+	var gates []*natstest.Gate
+	var bridges []*Bridge
+	var recorders []*recorder
+	for i := range nodes {
+		g := natstest.NewGate(t, s.Addr().String())
+		b, r := opened(t, fmt.Sprint(i), Options{URL: g.URL(), Heartbeat: beat}, "x", fmt.Sprintf("to.%d.*", i))
+		gates, bridges, recorders = append(gates, g), append(bridges, b), append(recorders, r)
+	}
+	for range 3 {
+		for i, g := range gates {
+			g.Set(natstest.Faults{Target: s.Addr().String(), Up: natstest.Way{Stalled: i%3 != 0}, Down: natstest.Way{Stalled: i%3 != 1}})
+			publish(bridges[(i+1)%nodes], "x", 0, 100)
+		}
+		for _, b := range bridges {
+			eventually(t, "away", func() bool { return !b.Ready() })
+		}
+		for _, i := range []int{3, 0, 4, 2, 1} {
+			gates[i].Set(natstest.Faults{Target: s.Addr().String()})
+			publish(bridges[i], "x", 0, 100)
+		}
+		for i, b := range bridges {
+			eventually(t, "ready", b.Ready)
+			awaitSubscriptions(t, s, fmt.Sprint(i), 2)
+		}
+	}
+	for i := range nodes {
+		eventually(t, "the end", func() bool {
+			publish(bridges[(i+1)%nodes], fmt.Sprintf("to.%d.end", i), 0, 1)
+			return recorders[i].last() == fmt.Sprintf("to.%d.end 0", i)
+		})
+	}
+}
