@@ -116,7 +116,7 @@ func (s *Server) newTopics() (*topics, error) {
 }
 
 // Subscribe has the connection get what is published to the topics that match a pattern, from now on; first of all the retained messages,
-// if there are any: as many as find room in its buffer, by their policy, and none amid a message in fragments (Stats.Undelivered). It gets each message once, however many of its patterns match. A second subscription to the same pattern
+// if there are any: as many as find room in its buffer, by their policy, and none amid a message in fragments (Stats.Undelivered). It gets each message that is published once, however many of its patterns match. A second subscription to the same pattern
 // is none. Subscriptions end with the connection. Any goroutine.
 //
 // The names of topics are tokens separated by dots: "rooms.5.talk". In a pattern, "*" stands for one token, and ">" as the last one for
