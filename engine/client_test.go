@@ -88,6 +88,9 @@ func (r *running) stop() {
 		if err := await(r.t, r.served, "Serve to return"); !errors.Is(err, ErrServerClosed) {
 			r.t.Errorf("Serve returned %v", err)
 		}
+		if r.web != nil { // a goroutine of net/http may be about to close one
+			poll(r.t, "net/http to let go", func() bool { return r.Stats().Connections == 0 })
+		}
 		if n := r.Stats().Connections; n != 0 {
 			r.t.Errorf("%d connections after Serve returned", n)
 		}
