@@ -40,8 +40,9 @@ race: ## the same under the race detector
 cover: ## what the tests leave out, and whether a package lost ground
 	scripts/cover.sh
 
-purego: ## the same without assembly, which also lets the race detector see payloads
-	$(GO) test -tags purego ./...
+purego: ## what stands on assembly without it, which also lets the race detector see payloads
+	$(GO) vet -tags purego ./...
+	$(GO) test -tags purego ./mask ./codec/... ./engine
 	$(GO) test -race -short -tags purego ./mask ./codec/... ./engine
 
 wsdebug: ## the engine with payloads poisoned after their callback
