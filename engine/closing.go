@@ -112,7 +112,7 @@ func (l *loop) finish(t poller.Token, s *session) {
 // checkSent calls allSent if nothing waits now; otherwise Flush or Drained will.
 func (l *loop) checkSent(t poller.Token, s *session) {
 	l.mu.Lock()
-	waiting := s.sending.entry != 0 || s.sending.backlog != 0 || s.sending.flags&sendDirect != 0
+	waiting := s.sending.waits()
 	l.mu.Unlock()
 	if !waiting && l.driver.Pending(t) == 0 {
 		l.allSent(t)

@@ -25,11 +25,7 @@ func (l *loop) flushOutbox() {
 	}
 	l.outbox, l.flushing = l.flushing, l.outbox
 	for i := range box.entries {
-		e := &box.entries[i]
-		if s := l.sendingOf(e.token); s != nil {
-			s.entry = 0
-			s.queued += e.size
-		}
+		l.take(&box.entries[i])
 	}
 	l.mu.Unlock()
 
@@ -40,14 +36,16 @@ func (l *loop) flushOutbox() {
 
 	l.mu.Lock()
 	for i := range box.entries {
-		l.noteQueue(box.entries[i].token, box.entries[i].pending)
+		l.wrote(&box.entries[i])
 	}
 	l.mu.Unlock()
 
 	for i := range box.entries {
-		if e := &box.entries[i]; e.pending == 0 {
+		switch e := &box.entries[i]; {
+		case e.settled:
+		case e.pending == 0:
 			l.advance(e.token)
-		} else {
+		default:
 			l.stall(e.token)
 		}
 	}
@@ -55,6 +53,30 @@ func (l *loop) flushOutbox() {
 	if cap(box.bytes) > minOutboxBytes && l.server.budget.tight() {
 		box.empty()
 	}
+}
+
+// take has an entry ready to be written. What write needs of the session is noted here: system calls leave little of it in the
+// processor's caches, and fetching it again for each receiver would cost more than the rest of write. loop.mu is held.
+func (l *loop) take(e *entry) {
+	s := l.sessionOf(e.token)
+	if s == nil {
+		return
+	}
+	s.sending.entry = 0
+	s.sending.queued += e.size
+	e.ends = s.endsBehind()
+}
+
+// wrote takes account of a write. loop.mu is held.
+func (l *loop) wrote(e *entry) {
+	s := l.sessionOf(e.token)
+	if s == nil {
+		e.settled = true
+		return
+	}
+	l.noteWrite(s, int(e.size+e.direct))
+	l.noteQueue(e.token, e.pending)
+	e.settled = e.pending == 0 && s.phase == phaseOpen && s.rare == 0 && !s.sending.waits()
 }
 
 // noteQueue notes what the driver's queue holds after a write. A peer that left
@@ -79,7 +101,7 @@ func (l *loop) write(box *outbox, e *entry) {
 	case e.first == noRun:
 	case e.first == e.last:
 		r := box.runs[e.first]
-		if l.endsWith(e.token) {
+		if e.ends {
 			l.driver.WriteLast(e.token, box.bytes[r.start:r.end])
 		} else {
 			l.driver.Write(e.token, box.bytes[r.start:r.end])
@@ -93,20 +115,11 @@ func (l *loop) write(box *outbox, e *entry) {
 		clear(l.vec)
 	}
 	e.pending = uint32(l.driver.Pending(e.token))
-	if s := l.find(e.token); s != nil {
-		l.noteWrite(s, int(e.size+e.direct))
-	}
 }
 
-// endsWith says whether allSent is going to end the connection, or our side of it, behind what the outbox holds.
-func (l *loop) endsWith(t poller.Token) bool {
-	s := l.find(t)
-	if s == nil || s.phase < phaseFlushing {
-		return false
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return s.sending.backlog == 0 && s.sending.flags&sendDirect == 0 && (s.phase == phaseDiscarding || !s.isClient())
+// endsBehind says whether allSent is going to end the connection, or our side of it, behind what the outbox holds. loop.mu is held.
+func (s *session) endsBehind() bool {
+	return s.phase >= phaseFlushing && !s.sending.waits() && (s.phase == phaseDiscarding || !s.isClient())
 }
 
 // batchesPerTurn bounds what a long backlog can take of a turn if the socket takes all.

@@ -35,6 +35,8 @@ type entry struct {
 	size        uint32 // of its runs together
 	direct      uint32 // what was written besides, by the goroutine that sent it
 	pending     uint32 // what the driver's queue holds after the write
+	ends        bool   // nothing follows but the end of the connection, or of our side
+	settled     bool   // nothing is left to be done for it in this flush
 }
 
 // sendingOf returns the state of a live connection. loop.mu is held.

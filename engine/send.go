@@ -21,6 +21,11 @@ type sending struct {
 	overflow    uint8 // index in Server.overflows
 }
 
+// waits says whether something of the connection is not in the driver's hands yet.
+func (s *sending) waits() bool {
+	return s.entry != 0 || s.backlog != 0 || s.flags&sendDirect != 0
+}
+
 type sendFlags uint8
 
 const (
