@@ -241,10 +241,16 @@ func TestDroppedCount(t *testing.T) {
 	s.poll("the count to be known", func() bool { return s.watches["a"][conn] == told{n, false} })
 }
 
-// No count comes before the answer to the request for it, however soon it is told.
+// Counts come between the answers to watch and unwatch, however soon they are told.
 func TestAnswerBeforeCounts(t *testing.T) {
 	t.Parallel()
 	s := serve(t, &engine.Server{})
+	c := s.open()
+	c.do(`{"type":"watch","topic":"a"}`)
+	c.expect(`{"type":"count","topic":"a","subscribers":0}`)
+	watcher := []engine.Conn{s.watcherOf("a")}
+	c.do(`{"type":"unwatch","topic":"a"}`)
+	count := s.prepare([]byte(`{"type":"count"}`))
 	var group sync.WaitGroup
 	defer group.Wait()
 	done := make(chan struct{})
@@ -255,16 +261,31 @@ func TestAnswerBeforeCounts(t *testing.T) {
 			case <-done:
 				return
 			default:
-				s.tellCount("a", 0)
-				runtime.Gosched()
+				s.tell(watcher, count, "a", 0)
 			}
 		}
 	})
-	c := s.open()
-	for range 300 {
-		c.do(`{"type":"watch","topic":"a"}`)
-		c.expect(`{"type":"count","topic":"a","subscribers":0}`)
-		c.do(`{"type":"unwatch","topic":"a"}`)
+	const each = 200
+	pairs := slices.Repeat([]string{`{"type":"watch","topic":"a","id":1}`, `{"type":"unwatch","topic":"a","id":2}`}, each)
+	counts := 0
+	for start := time.Now(); counts < 500 && time.Since(start) < patience; {
+		c.ask(pairs...)
+		watches := false
+		for answers := 0; answers < 2*each; {
+			switch m := c.message(); m {
+			case `{"type":"done","id":1}`, `{"type":"done","id":2}`:
+				answers++
+				watches = m == `{"type":"done","id":1}`
+			default:
+				counts++
+				if !watches {
+					t.Fatalf("%s comes while nothing is watched", m)
+				}
+			}
+		}
+	}
+	if counts == 0 {
+		t.Error("there was no count")
 	}
 }
 
