@@ -50,7 +50,7 @@ func parseServe(args []string, stderr io.Writer) (*serveConfig, error) {
 		config.server.Deflate = &config.deflate
 	}
 	config.server.Events = events(&config.server)
-	if wrong := cmp.Or(config.checkProcs(), config.checkSecure()); wrong != "" {
+	if wrong := cmp.Or(config.checkProcs(), config.checkTopics(), config.checkSecure()); wrong != "" {
 		fmt.Fprintln(stderr, "wsloop serve:", wrong)
 		return nil, errUsage
 	}

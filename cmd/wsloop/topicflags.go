@@ -22,6 +22,14 @@ func addTopics(flags *flag.FlagSet, s *engine.Server) {
 	flags.IntVar(&s.MaxSubscriptions, "max-subscriptions", engine.DefaultMaxSubscriptions, "most subscriptions of one connection, and most topics whose count it watches")
 }
 
+// checkTopics says what is wrong with these flags, if anything.
+func (c *serveConfig) checkTopics() (wrong string) {
+	if len(c.server.Topics) > 0 && c.mode != "topics" {
+		return "-retain and -conflate are for -mode topics"
+	}
+	return ""
+}
+
 // topicOf finds what holds for a pattern, or adds it behind the others.
 func topicOf(s *engine.Server, pattern string) *engine.Topic {
 	i := slices.IndexFunc(s.Topics, func(t engine.Topic) bool { return t.Pattern == pattern })

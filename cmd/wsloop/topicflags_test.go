@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"reflect"
@@ -25,6 +26,16 @@ func TestTopicFlags(t *testing.T) {
 	if c, err = parseServe(nil, io.Discard); err != nil || c.server.Topics != nil || c.server.MaxSubscriptions != engine.DefaultMaxSubscriptions ||
 		c.server.MaxRetainedBytes != engine.DefaultMaxRetainedBytes {
 		t.Errorf("no flags: %+v, %v", c, err)
+	}
+}
+
+// What would be without effect is refused.
+func TestTopicFlagsElsewhere(t *testing.T) {
+	for _, args := range []string{"-retain a", "-mode broadcast -conflate everybody", "-mode discard -retain >"} {
+		var told strings.Builder
+		if _, err := parseServe(strings.Fields(args), &told); !errors.Is(err, errUsage) || !strings.Contains(told.String(), "-mode topics") {
+			t.Errorf("%s: %v, %q", args, err, told.String())
+		}
 	}
 }
 

@@ -54,6 +54,22 @@ func nestedLen(b []byte) int {
 	}
 }
 
+// depth is how many arrays and objects of a value stand within each other at most.
+func depth(value []byte) (deepest int) {
+	for i, open := 0, 0; i < len(value); i++ {
+		switch value[i] {
+		case '"':
+			i += stringLen(value[i:]) - 1
+		case '{', '[':
+			open++
+			deepest = max(deepest, open)
+		case '}', ']':
+			open--
+		}
+	}
+	return deepest
+}
+
 // unquote gives what a value says if it is a string.
 func unquote(value []byte) (s string, ok bool) {
 	switch {

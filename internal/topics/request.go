@@ -23,7 +23,12 @@ var memberNames = []string{"type", "id", "topic", "data", "others"}
 // maxIDBytes bounds what is sent back with an answer, as it is written.
 const maxIDBytes = 64
 
+// maxDepth bounds how deep arrays and objects in data are nested, for the sake of subscribers: their readers of JSON are recursive, and
+// give up or worse.
+const maxDepth = 100
+
 var (
+	errDepth  = errors.New("data is nested deeper than 100")
 	errObject = errors.New("a request is an object")
 	errID     = errors.New("id is neither a number nor a string of up to 64 bytes")
 	errOthers = errors.New("others is neither true nor false")
@@ -75,6 +80,9 @@ func (r *request) set(name string, value []byte) error {
 	case "topic":
 		r.topic, ok = unquote(value)
 	case "data":
+		if depth(value) > maxDepth {
+			return errDepth
+		}
 		r.data = value
 	case "others":
 		r.others = bytes.Equal(value, []byte("true"))

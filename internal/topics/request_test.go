@@ -3,6 +3,7 @@ package topics
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -66,7 +67,10 @@ var requests = []struct {
 	{message: `,{"id":1}`, err: "not JSON: "},
 	{message: "{\"id\":\"\n\"}", err: "not JSON: "},
 	{message: "\ufeff{}", err: "not JSON: "},
-	{message: `{"data":` + strings.Repeat("[", 9999) + strings.Repeat("]", 9999) + `}`, want: request{data: []byte(strings.Repeat("[", 9999) + strings.Repeat("]", 9999))}},
+	{message: `{"data":` + strings.Repeat(`[{"a":`, 50) + `"[[{"` + strings.Repeat("}]", 50) + `}`, want: request{data: []byte(strings.Repeat(`[{"a":`, 50) + `"[[{"` + strings.Repeat("}]", 50))}},
+	{message: `{"data":[` + strings.Repeat("[],{},", 200) + `0]}`, want: request{data: []byte(`[` + strings.Repeat("[],{},", 200) + `0]`)}},
+	{message: `{"id":1,"data":` + strings.Repeat("[", 101) + strings.Repeat("]", 101) + `}`, want: request{id: []byte("1")}, err: "data is nested deeper than 100"},
+	{message: `{"data":` + strings.Repeat("[", 9999) + strings.Repeat("]", 9999) + `,"id":1}`, want: request{id: []byte("1")}, err: "data is nested deeper than 100"},
 	{message: `{"data":` + strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000) + `}`, err: "not JSON: invalid character '[' exceeded max depth"},
 }
 
@@ -118,6 +122,7 @@ func reference(message []byte) (r request, ok bool) {
 			ok = json.Unmarshal(value, &r.others) == nil && value[0] != 'n' && ok
 		case "data":
 			r.data = value
+			ok = shallow(value) && ok
 		case "id":
 			if wellFormedID.Match(value) && len(value) <= 64 {
 				r.id = value
@@ -129,6 +134,23 @@ func reference(message []byte) (r request, ok bool) {
 		}
 	}
 	return r, ok
+}
+
+// shallow says whether a value is nested as deep as it may be, and no deeper.
+func shallow(value []byte) bool {
+	d := json.NewDecoder(bytes.NewReader(value))
+	for depth := 0; ; {
+		switch token, err := d.Token(); {
+		case err != nil:
+			return true
+		case token == json.Delim('[') || token == json.Delim('{'):
+			if depth++; depth > 100 {
+				return false
+			}
+		case token == json.Delim(']') || token == json.Delim('}'):
+			depth--
+		}
+	}
 }
 
 // FuzzParse holds parse to another reader of JSON, and what is published to what was asked for.
@@ -151,7 +173,7 @@ func FuzzParse(f *testing.F) {
 		if err == nil && got.kind == "publish" && got.data != nil && engine.CheckTopic(got.topic) == nil {
 			checkPublished(t, message, &got)
 		}
-		answer := begin("error", &got).text("error", quoted(got.kind)).end()
+		answer := begin("error", &got).text("error", quoted(got.kind)+fmt.Sprint(err)).end()
 		if !json.Valid(answer) || !utf8.Valid(answer) {
 			t.Fatalf("answer %q", answer)
 		}

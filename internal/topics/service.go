@@ -75,6 +75,10 @@ func (s *Service) message(c engine.Conn, op codec.Opcode, payload []byte) {
 		return
 	}
 	r, err := parse(payload)
+	if r.kind == "watch" {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+	}
 	answer := begin("done", &r)
 	if err == nil {
 		answer, err = s.do(c, &r, answer)

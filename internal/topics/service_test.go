@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -197,27 +196,6 @@ func converse(t *testing.T, script string) {
 		c.ask(`{"type":"unwatch","topic":"end"}`)
 		c.expect(`{"type":"error","error":"the topic is not watched"}`)
 	}
-}
-
-// What docs/topics-protocol.md shows is what happens.
-func TestDocumentedConversation(t *testing.T) {
-	document, err := os.ReadFile("../../docs/topics-protocol.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	script := strings.Builder{}
-	for line := range strings.Lines(string(document)) {
-		if line, ok := strings.CutPrefix(line, "    → "); ok {
-			script.WriteString("a> " + line)
-		}
-		if line, ok := strings.CutPrefix(line, "    ← "); ok {
-			script.WriteString("a< " + line)
-		}
-	}
-	if lines := strings.Count(script.String(), "\n"); lines != 5 {
-		t.Fatalf("%d lines, want 5:\n%s", lines, &script)
-	}
-	converse(t, script.String())
 }
 
 // Many requests in one write are answered in their order, and messages of a topic come in the order in which they were published.

@@ -11,26 +11,34 @@ import (
 	"github.com/wsloop/wsloop/engine"
 )
 
-// A watch has the connections that watch a topic, and the count that each was sent last: none yet is uncounted.
-type watch map[engine.Conn]int
+// A watch has the connections that watch a topic, and what each was told last.
+type watch map[engine.Conn]told
+
+// told is a count as it was sent.
+type told struct {
+	count  int  // none yet is uncounted
+	queued bool // it waited behind other messages for a slow peer, and may have been dropped
+}
 
 const uncounted = -1
 
 // countInterval is the least time between two counts of a topic.
 const countInterval = 200 * time.Millisecond
 
+// tellAtOnce is how many are told a count before others get the lock.
+const tellAtOnce = 512
+
 var (
 	errNotWatched = errors.New("the topic is not watched")
 	errWatches    = errors.New("too many topics are watched")
 )
 
-// watch has a connection told how many subscribers a topic has, soon and whenever that has changed.
+// watch has a connection told how many subscribers a topic has, soon and whenever that has changed. mu is held until the answer is
+// sent, so that no count overtakes it.
 func (s *Service) watch(c engine.Conn, name string) error {
 	if err := engine.CheckTopic(name); err != nil {
 		return err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if _, already := s.watches[name][c]; already {
 		return nil
 	}
@@ -40,7 +48,7 @@ func (s *Service) watch(c engine.Conn, name string) error {
 	if s.watches[name] == nil {
 		s.watches[name] = make(watch)
 	}
-	s.watches[name][c] = uncounted
+	s.watches[name][c] = told{count: uncounted}
 	s.conns[c] = append(s.conns[c], name)
 	s.changed[name] = true
 	s.countSoon()
@@ -119,22 +127,51 @@ func (s *Service) takeChanged() []string {
 
 // tellCount tells those who watch a topic and know another count. Who cannot be told now is told later.
 func (s *Service) tellCount(name string, n int) {
+	untold := s.untold(name, n)
+	if len(untold) == 0 {
+		return
+	}
+	message := s.prepare(object(nil).text("type", "count").text("topic", name).number("subscribers", n).end())
+	for some := range slices.Chunk(untold, tellAtOnce) {
+		s.tell(some, message, name, n)
+	}
+}
+
+// untold are those who watch a topic and may not know that its count is n. A count that was queued is sent again, but not before
+// nothing waits for its peer any more: there is never more than one of the same number in a buffer.
+func (s *Service) untold(name string, n int) (conns []engine.Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var message *engine.Prepared
-	for c, known := range s.watches[name] {
-		if known == n {
-			continue
-		}
-		if message == nil {
-			message = s.prepare(object(nil).text("type", "count").text("topic", name).number("subscribers", n).end())
-		}
-		switch _, err := c.SendPrepared(message, engine.Delivery{Key: "count of " + name}); err {
-		case nil:
-			s.watches[name][c] = n
-		case engine.ErrClosed:
-		default:
+	for c, last := range s.watches[name] {
+		switch {
+		case last.count == n && !last.queued:
+		case last.count == n && c.Buffered() > 0:
 			s.changed[name] = true
+		default:
+			conns = append(conns, c)
 		}
+	}
+	return conns
+}
+
+// tell sends a count to those who still watch the topic, and have not heard it meanwhile.
+func (s *Service) tell(conns []engine.Conn, message *engine.Prepared, name string, n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range conns {
+		if last, watches := s.watches[name][c]; watches && last != (told{count: n}) {
+			s.tellOne(c, message, name, n)
+		}
+	}
+}
+
+// tellOne sends a count. mu is held.
+func (s *Service) tellOne(c engine.Conn, message *engine.Prepared, name string, n int) {
+	sent, err := c.SendPrepared(message, engine.Delivery{Key: "count of " + name})
+	if err == nil {
+		s.watches[name][c] = told{n, sent.Queued > 0}
+	}
+	if err != engine.ErrClosed && (err != nil || sent.Queued > 0) {
+		s.changed[name] = true
 	}
 }

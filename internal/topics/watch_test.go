@@ -160,6 +160,19 @@ func TestCountsConverge(t *testing.T) {
 	}
 }
 
+// watcherOf waits for the one who watches a topic.
+func (s *served) watcherOf(topic string) (c engine.Conn) {
+	s.t.Helper()
+	s.poll("a watcher", func() bool {
+		all := slices.Collect(maps.Keys(s.watches[topic]))
+		if len(all) > 0 {
+			c = all[0]
+		}
+		return len(all) > 0
+	})
+	return c
+}
+
 // A count that a watcher could not be sent, because its peer was slow, comes when the peer is not.
 func TestSlowWatcher(t *testing.T) {
 	t.Parallel()
@@ -168,13 +181,7 @@ func TestSlowWatcher(t *testing.T) {
 	slow := s.open()
 	slow.do(`{"type":"subscribe","topic":"flood"}`, `{"type":"watch","topic":"a"}`)
 	slow.expect(`{"type":"count","topic":"a","subscribers":0}`)
-	var conn engine.Conn
-	s.poll("the slow one", func() bool {
-		for c := range s.watches["a"] {
-			conn = c
-		}
-		return conn != engine.Conn{}
-	})
+	conn := s.watcherOf("a")
 	healthy := s.open()
 	healthy.do(`{"type":"watch","topic":"a"}`)
 	healthy.untilCount("a", 0)
@@ -185,7 +192,7 @@ func TestSlowWatcher(t *testing.T) {
 		n++
 		healthy.untilCount("a", n)
 		s.poll("the count", func() bool {
-			refused = s.watches["a"][conn] != n
+			refused = s.watches["a"][conn].count != n
 			return true
 		})
 		if time.Since(start) > patience {
@@ -194,6 +201,116 @@ func TestSlowWatcher(t *testing.T) {
 	}
 	for want := fmt.Sprintf(`{"type":"count","topic":"a","subscribers":%d}`, n); slow.message() != want; {
 		continue
+	}
+}
+
+// A count that waited for a slow watcher, and gave way to later messages there, is sent again.
+func TestDroppedCount(t *testing.T) {
+	t.Parallel()
+	server := &engine.Server{MaxBufferedBytes: 64 << 10, Overflow: engine.Overflow{Policy: engine.OverflowDropOldest}, WriteTimeout: engine.Never}
+	s := serve(t, server)
+	slow := s.open()
+	slow.do(`{"type":"subscribe","topic":"flood"}`, `{"type":"watch","topic":"a"}`)
+	slow.expect(`{"type":"count","topic":"a","subscribers":0}`)
+	conn := s.watcherOf("a")
+	publish := func(times int) {
+		for range times {
+			if _, err := server.Publish("flood", codec.OpcodeText, []byte(strings.Repeat("x", 16<<10))); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	n := 0
+	for start, queued := time.Now(), false; !queued; {
+		publish(256)
+		s.open().do(`{"type":"subscribe","topic":"a"}`)
+		n++
+		s.poll("the count", func() bool {
+			queued = s.watches["a"][conn].queued
+			return s.watches["a"][conn].count == n
+		})
+		if time.Since(start) > patience {
+			t.Fatal("no count waits for the slow one")
+		}
+	}
+	publish(16)         // more than there is room for
+	s.tellCount("a", n) // and now there is no room for it again
+	for want := fmt.Sprintf(`{"type":"count","topic":"a","subscribers":%d}`, n); slow.message() != want; {
+		continue
+	}
+	s.poll("the count to be known", func() bool { return s.watches["a"][conn] == told{n, false} })
+}
+
+// Counts come between the answers to watch and unwatch, however soon they are told.
+func TestAnswerBeforeCounts(t *testing.T) {
+	t.Parallel()
+	s := serve(t, &engine.Server{})
+	c := s.open()
+	c.do(`{"type":"watch","topic":"a"}`)
+	c.expect(`{"type":"count","topic":"a","subscribers":0}`)
+	watcher := []engine.Conn{s.watcherOf("a")}
+	c.do(`{"type":"unwatch","topic":"a"}`)
+	count := s.prepare([]byte(`{"type":"count"}`))
+	var group sync.WaitGroup
+	defer group.Wait()
+	done := make(chan struct{})
+	defer close(done)
+	group.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			default:
+				s.tell(watcher, count, "a", 0)
+			}
+		}
+	})
+	const each = 200
+	pairs := slices.Repeat([]string{`{"type":"watch","topic":"a","id":1}`, `{"type":"unwatch","topic":"a","id":2}`}, each)
+	counts := 0
+	for start := time.Now(); counts < 500 && time.Since(start) < patience; {
+		c.ask(pairs...)
+		watches := false
+		for answers := 0; answers < 2*each; {
+			switch m := c.message(); m {
+			case `{"type":"done","id":1}`, `{"type":"done","id":2}`:
+				answers++
+				watches = m == `{"type":"done","id":1}`
+			default:
+				counts++
+				if !watches {
+					t.Fatalf("%s comes while nothing is watched", m)
+				}
+			}
+		}
+	}
+	if counts == 0 {
+		t.Error("there was no count")
+	}
+}
+
+// When many join a topic at once and watch it, each is told a few counts, and not one for everybody who joins.
+func TestCountsAreNoStorm(t *testing.T) {
+	t.Parallel()
+	const n = 200
+	s := serve(t, &engine.Server{})
+	start := time.Now()
+	var all []*client
+	for range n {
+		c := s.open()
+		c.ask(`{"type":"watch","topic":"a"}`, `{"type":"subscribe","topic":"a"}`)
+		all = append(all, c)
+	}
+	counts := 0
+	for _, c := range all {
+		for m := ""; m != fmt.Sprintf(`{"type":"count","topic":"a","subscribers":%d}`, n); {
+			if m = c.message(); strings.Contains(m, "count") {
+				counts++
+			}
+		}
+	}
+	if most := n * (2 + int(time.Since(start)/countInterval)); counts > most {
+		t.Errorf("%d counts, want at most %d", counts, most)
 	}
 }
 
