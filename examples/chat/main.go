@@ -6,9 +6,10 @@
 // guest. Page and WebSocket have the same path on the same port: the page goes through net/http, the WebSocket stays
 // on its loop.
 //
-// Things to look at: Routes and PathValue give the room, SetData keeps the guest with its connection, and what is said
-// is encoded once by Prepare, however many hear it. A guest who does not read is disconnected with 1013 once 256 KiB wait
-// for it, and holds nobody up before that.
+// Things to look at: Routes and PathValue give the room, SetData keeps the guest with its connection, and a room is a topic: guests
+// subscribe to it, what is said is published, encoded once however many hear it, and all hear it in the same order. Who comes and
+// goes is told from the events of subscriptions. A guest who does not read is disconnected with 1013 once 256 KiB wait for it, and
+// holds nobody up before that.
 package main
 
 import (
@@ -79,19 +80,20 @@ func newServer() *engine.Server {
 		MaxBufferedBytes: 256 << 10,
 		MessageRate:      engine.Rate{PerSecond: 10, Burst: 30},
 	}
-	h := &house{server: srv, rooms: make(map[string]*room)}
+	h := &house{server: srv}
 	srv.Routes = []engine.Route{{Pattern: "/rooms/{room}", Events: &engine.Events{
 		Upgrade: admit,
-		Open:    func(c engine.Conn) { h.join(c, c.Data().(*guest)) },
+		Open:    func(c engine.Conn) { _ = c.Subscribe(guestOf(c).topic) }, // who is gone already subscribes to nothing
 		Message: func(c engine.Conn, op codec.Opcode, payload []byte) {
 			if op != codec.OpcodeText {
 				_ = c.Close(codec.StatusUnsupportedData, "text only")
 				return
 			}
-			g := c.Data().(*guest)
-			g.in.tell(line{From: g.name, Text: string(payload)})
+			g := guestOf(c)
+			h.tell(g.topic, line{From: g.name, Text: string(payload)})
 		},
-		Close: func(c engine.Conn, _ engine.Closure) { h.leave(c, c.Data().(*guest)) },
+		Subscribed:   func(c engine.Conn, topic string) { h.count(topic, guestOf(c).name+" joins") },
+		Unsubscribed: func(c engine.Conn, topic string) { h.count(topic, guestOf(c).name+" leaves") },
 	}}}
 	return srv
 }
@@ -99,12 +101,12 @@ func newServer() *engine.Server {
 // admit finds out who comes, and into which room: /rooms/lobby?name=Ada.
 func admit(c engine.Conn, r *handshake.Request, w *handshake.Response) {
 	query, err := url.ParseQuery(string(r.Query()))
-	g := &guest{name: query.Get("name"), room: string(r.PathValue("room"))}
-	if err != nil || g.name == "" || !fine(g.name) || !fine(g.room) {
+	name, room := query.Get("name"), string(r.PathValue("room"))
+	if err != nil || name == "" || !fine(name) || !fine(room) {
 		_ = w.Refuse(http.StatusBadRequest, "a name, please\n")
 		return
 	}
-	c.SetData(g)
+	c.SetData(&guest{name, topicOf(room)})
 }
 
 func fine(name string) bool { return len(name) <= maxNameBytes && utf8.ValidString(name) }
