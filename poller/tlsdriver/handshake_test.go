@@ -171,7 +171,7 @@ func TestPlainHTTP(t *testing.T) {
 func TestStalledHandshakes(t *testing.T) {
 	const each = 100
 	a := newAuthority(t)
-	r := newRig(t, tlsdriver.Options{Config: a.server(t), Handshakes: 1, HandshakeTimeout: 2 * time.Second}, 2, nil)
+	r, clock := newLeapingRig(t, tlsdriver.Options{Config: a.server(t), Handshakes: 1, HandshakeTimeout: time.Hour}, 2)
 	established := r.secure(a.client())
 	first := hello(t, a.client())
 	var stalled []*net.TCPConn
@@ -188,10 +188,16 @@ func TestStalledHandshakes(t *testing.T) {
 		echo(t, established, pattern(100))
 	}
 	echo(t, r.secure(a.client()), pattern(20_000))
+	stats := r.driver.Stats()
+	await(t, "all to come", func() bool { return stats.Pending.Load() == 5*each })
+	if n := stats.TimedOut.Load(); n != 0 {
+		t.Errorf("%d handshakes timed out before their time", n)
+	}
+	clock.leap.Store(int64(time.Hour))
 	for _, c := range stalled {
 		expectEnd(t, c)
 	}
-	if n := r.driver.Stats().TimedOut.Load(); n != 5*each {
+	if n := stats.TimedOut.Load(); n != 5*each {
 		t.Errorf("%d handshakes timed out, want %d", n, 5*each)
 	}
 	echo(t, established, pattern(1000))
