@@ -1,6 +1,8 @@
 # `make` lists the targets; `make ci` is what CI runs.
 GO ?= go
 TOOL = $(GO) tool -modfile=tools.mod
+# Ten minutes, the default, are too few for the tests of the engine where the machine has much else to do.
+TEST = $(GO) test -timeout 30m
 # Counted in inputs: with a time, go test may report the deadline itself as a failure.
 FUZZTIME ?= 200000x
 # SEEDS seeds of the simulation; SEED=n repeats one, with its trace
@@ -32,26 +34,26 @@ lint: ## gofumpt, vet, staticcheck, go mod tidy
 	cd contrib/redis && $(GO) vet ./... && $(GO) mod tidy -diff
 
 test: ## all tests that need Go alone
-	$(GO) test ./...
+	$(TEST) ./...
 
 race: ## the same under the race detector
-	$(GO) test -race -short ./...
+	$(TEST) -race -short ./...
 
 cover: ## what the tests leave out, and whether a package lost ground
 	scripts/cover.sh
 
 purego: ## what stands on assembly without it, which also lets the race detector see payloads
 	$(GO) vet -tags purego ./...
-	$(GO) test -tags purego ./mask ./codec/... ./engine
-	$(GO) test -race -short -tags purego ./mask ./codec/... ./engine
+	$(TEST) -tags purego ./mask ./codec/... ./engine
+	$(TEST) -race -short -tags purego ./mask ./codec/... ./engine
 
 wsdebug: ## the engine with payloads poisoned after their callback
-	$(GO) test -tags wsdebug ./engine
+	$(TEST) -tags wsdebug ./engine
 
 gnetgate: ## what Windows has of the gnet driver, and the engine on it, over a stand-in for gnet's side
-	$(GO) test -tags gnetgate ./poller/gnetdriver
-	$(GO) test -race -short -tags gnetgate ./poller/gnetdriver
-	$(GO) test -tags gnetgate ./engine -run '$(GATED)'
+	$(TEST) -tags gnetgate ./poller/gnetdriver
+	$(TEST) -race -short -tags gnetgate ./poller/gnetdriver
+	$(TEST) -tags gnetgate ./engine -run '$(GATED)'
 
 cross: ## build and vet for the other systems
 	@for t in $(CROSS); do echo "vet $$t"; \
@@ -62,11 +64,11 @@ fuzz: ## every fuzz target for FUZZTIME
 
 sim: ## simulated servers and drivers, SEEDS seeds each or SEED alone
 ifdef SEED
-	$(GO) test ./engine -run 'Simulation$$' -v -seed $(SEED)
-	$(GO) test ./poller/sim -run 'TestPromises$$' -v -seed $(SEED)
+	$(TEST) ./engine -run 'Simulation$$' -v -seed $(SEED)
+	$(TEST) ./poller/sim -run 'TestPromises$$' -v -seed $(SEED)
 else
-	$(GO) test ./engine -run 'Simulation$$' -seeds $(SEEDS)
-	$(GO) test ./poller/sim -run 'TestPromises$$' -seeds $(SEEDS)
+	$(TEST) ./engine -run 'Simulation$$' -seeds $(SEEDS)
+	$(TEST) ./poller/sim -run 'TestPromises$$' -seeds $(SEEDS)
 endif
 
 mutants: ## planted bugs, one at a time, each of which a test has to find

@@ -88,6 +88,18 @@ func (p *port) Publish(name string, op codec.Opcode, payload []byte) error {
 	return nil
 }
 
+// hasHeard waits until the bridge was told so often, for connections count as subscribers before it is, and returns what it was told.
+func (p *port) hasHeard(t *testing.T, n int) (told []string) {
+	t.Helper()
+	poll(t, "the bridge to be told", func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		told = slices.Clone(p.told)
+		return len(told) >= n
+	})
+	return told
+}
+
 func (p *port) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -124,6 +136,8 @@ func TestBridge(t *testing.T) {
 	clients[0][0].send(codec.OpcodeText, "rooms.1")
 	subscribed(0, "rooms.1", 1)
 	poll(t, "the tables to be filled", func() bool { return servers[1].Stats().Subscriptions == 6 })
+	ports[0].hasHeard(t, 1)
+	ports[1].hasHeard(t, 4)
 
 	if p, err := servers[0].Publish("rooms.1", codec.OpcodeText, []byte("from 0")); err != nil || p.Sent != 1 {
 		t.Errorf("%+v %v", p, err)
@@ -147,15 +161,11 @@ func TestBridge(t *testing.T) {
 	for _, c := range clients[1] {
 		c.Close()
 	}
-	poll(t, "the interest to go", func() bool {
-		x.mu.Lock()
-		defer x.mu.Unlock()
-		return len(ports[1].told) == 8
-	})
+	told := ports[1].hasHeard(t, 8)
 	want := []string{"+>", "+rooms.*", "+rooms.1", "+rooms.2", "->", "-rooms.*", "-rooms.1", "-rooms.2"}
-	slices.Sort(ports[1].told)
-	if !slices.Equal(ports[1].told, want) {
-		t.Errorf("told %q", ports[1].told)
+	slices.Sort(told)
+	if !slices.Equal(told, want) {
+		t.Errorf("told %q", told)
 	}
 
 	// Messages that no client could have sent do not get in.
@@ -197,8 +207,8 @@ func TestBridgeOpens(t *testing.T) {
 	r := serve(t, s)
 	r.open().expect(codec.OpcodeText, "early")
 	poll(t, "the server to open", func() bool { return s.allLoops() != nil })
-	if !slices.Equal(p.told, []string{"+kept.>", "+>"}) {
-		t.Errorf("told %q", p.told)
+	if told := p.hasHeard(t, 2); !slices.Equal(told, []string{"+kept.>", "+>"}) {
+		t.Errorf("told %q", told)
 	}
 	r.stop()
 	if !p.closed {

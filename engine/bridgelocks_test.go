@@ -147,6 +147,7 @@ func TestBridgeIsClosedLast(t *testing.T) {
 			if _, err = s.Publish("talk", codec.OpcodeText, nil); i == 0 {
 				close(publishing)
 			}
+			runtime.Gosched() // with one processor, the callback would wait for a time slice at each turn
 		}
 		if !errors.Is(err, ErrServerClosed) {
 			t.Error(err)

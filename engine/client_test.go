@@ -125,6 +125,19 @@ func poll(t testing.TB, what string, holds func() bool) {
 	}
 }
 
+// expectRefusal expects that nobody listens at an address. Another test, or a program beside it, may do so for a while, if it was given the
+// port that was closed.
+func expectRefusal(t testing.TB, addr net.Addr) {
+	t.Helper()
+	poll(t, "the listener to be closed", func() bool {
+		conn, err := net.Dial(addr.Network(), addr.String())
+		if err == nil {
+			conn.Close()
+		}
+		return err != nil
+	})
+}
+
 // client is the far end of a connection. It sends what it is told, legal or not. It is written
 // without package codec's decoder, so that the two do not share their mistakes.
 type client struct {

@@ -206,14 +206,13 @@ func TestServerCloseIsAbrupt(t *testing.T) {
 	server.Events = tr.events()
 	s := serve(t, server)
 	c, handshaking := s.open(), s.dial()
+	addr := c.RemoteAddr()
 	c.send(codec.OpcodeText, "stop")
 	c.expectGone()
 	handshaking.expectGone()
 	s.stop()
 	tr.expect(t, "open", "text stop", "close 1006 , poller: driver stopped")
-	if _, err := net.Dial(s.network, s.addr); err == nil {
-		t.Error("the port is still open")
-	}
+	expectRefusal(t, addr)
 }
 
 // Close at any moment of the start lets Serve return ErrServerClosed.
@@ -266,8 +265,6 @@ func TestServeAfterClose(t *testing.T) {
 		if err := s.Serve(listeners...); !errors.Is(err, ErrServerClosed) {
 			t.Errorf("Serve returned %v", err)
 		}
-		if _, err := net.Dial("tcp", listeners[0].Addr().String()); err == nil {
-			t.Error("the port is still open")
-		}
+		expectRefusal(t, listeners[0].Addr())
 	}
 }

@@ -43,7 +43,8 @@ func TestTLSFaults(t *testing.T) {
 			}
 		}},
 		{"KeyUpdatesBetweenMessagesW02", tls.VersionTLS13, 0, tlsdriver.ErrKeyUpdates, func(f *forger) {
-			go io.Copy(io.Discard, f.Conn) // the echo, and key updates of the server
+			// The echo, and key updates of the server, are taken unread: crypto/tls minds more than 16 in a row, and says so with keys that are not the forger's.
+			go io.Copy(io.Discard, f.wire.Conn)
 			for range 10_000 {
 				if !f.sendRaw(f.seal(typeHandshake, keyUpdate)) {
 					break
@@ -247,7 +248,11 @@ func withEarlyData(b []byte) []byte {
 func TestTLSAnnouncedHelloW04(t *testing.T) {
 	const many = 200
 	r := serveSecure(t, &Server{HandshakeTimeout: time.Second, Events: Events{Message: echo}})
-	r.upgraded(r.config()).echoes("warm")
+	// On a busy machine a client may not get in within the timeout.
+	poll(t, "a client to get in", func() bool { return visit(r.addr, r.config()) == nil })
+	stats := r.stats()
+	poll(t, "the handshakes to end", func() bool { return stats.Pending.Load() == 0 })
+	late := stats.TimedOut.Load()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	var all []*client
@@ -256,8 +261,7 @@ func TestTLSAnnouncedHelloW04(t *testing.T) {
 		_, _ = c.Conn.Write([]byte{typeHandshake, 3, 1, 0x40, 0, 1, 0xff, 0xff, 0xff})
 		all = append(all, c)
 	}
-	stats := r.stats()
-	poll(t, "the deadline", func() bool { return stats.TimedOut.Load() == many })
+	poll(t, "the deadline", func() bool { return stats.TimedOut.Load() == late+many })
 	runtime.ReadMemStats(&after)
 	if n := (after.TotalAlloc - before.TotalAlloc) / many; n > 64<<10 {
 		t.Errorf("%d bytes were allocated for each, clients with them", n)

@@ -124,9 +124,12 @@ func TestDialedConnection(t *testing.T) {
 
 func TestDialRefused(t *testing.T) {
 	eachMechanism(t, func(t *testing.T, r *rig) {
-		f := newFar(t)
-		f.Close()
-		token := r.started(Dial{Addr: f.addr()})
+		held, err := net.Dial("tcp4", newFar(t).Addr().String()) // nobody listens at its own port, and nobody else gets it
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer held.Close()
+		token := r.started(Dial{Addr: held.LocalAddr().(*net.TCPAddr).AddrPort()})
 		r.until("Closed", func() bool { return r.closedCount[token] > 0 })
 		if !errors.Is(r.closedWith[token], syscall.ECONNREFUSED) || r.connected[token] != 0 {
 			t.Errorf("Closed with %v, want ECONNREFUSED", r.closedWith[token])

@@ -12,6 +12,9 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestTryWrite writes both pieces, either, and none, and what fits of more.
@@ -161,6 +164,15 @@ func TestTryWriteTakesTheError(t *testing.T) {
 	})
 }
 
+// awaitReset waits until the system knows that the peer reset the connection, and leaves the error there.
+func (r *rig) awaitReset(token Token) {
+	r.Helper()
+	fds := []unix.PollFd{{Fd: r.conn(token).fd.Load()}}
+	if n, err := unix.Poll(fds, int(rigDeadline.Milliseconds())); n != 1 || fds[0].Revents&unix.POLLERR == 0 {
+		r.Fatalf("no reset: %v, %#x", err, fds[0].Revents)
+	}
+}
+
 // A holder is a kernel's writeBoth that writes, and then waits until it is let go.
 type holder struct {
 	k       *faultKernel
@@ -197,6 +209,7 @@ func TestHeldWriteHidesAnError(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.Close()
+		r.awaitReset(token)
 		h := r.hold()
 		result := h.write(r, token, "x")
 		for range 5 {
@@ -391,7 +404,8 @@ func TestTryWriteWhileReused(t *testing.T) {
 			}
 		})
 	}
-	for range rounds {
+	start := time.Now()
+	for i := 0; i < rounds || writes.Load() < int64(least) && time.Since(start) < rigDeadline; i++ {
 		token, peer := r.pair()
 		owners[r.conn(token).fd.Load()].Store(uint64(token))
 		current.Store(uint64(token))

@@ -7,7 +7,7 @@ go=${GO:-go}
 profile=$(mktemp)
 trap 'rm -f "$profile"' EXIT
 trap 'exit 1' HUP INT TERM
-$go test -coverprofile="$profile" -coverpkg=./mask,./codec/...,./handshake/...,./poller,./poller/sim,./poller/tlsdriver,./poller/proxydriver,./poller/gnetdriver,./engine,./engine/internal/...,./internal/...,./contrib/internal/bridge,./wstest,./cmd/wsloop/internal/... ./... >/dev/null
+$go test -timeout 30m -coverprofile="$profile" -coverpkg=./mask,./codec/...,./handshake/...,./poller,./poller/sim,./poller/tlsdriver,./poller/proxydriver,./poller/gnetdriver,./engine,./engine/internal/...,./internal/...,./contrib/internal/bridge,./wstest,./cmd/wsloop/internal/... ./... >/dev/null
 awk -v module="$($go list -m)" '
 	function least(p) { return p ~ /^(codec|codec\/utf8|codec\/deflate|handshake|engine\/internal\/(route|topic)|internal\/topics)$/ ? 100 : 95 }
 	$1 != "mode:" {

@@ -17,8 +17,8 @@ import (
 	"github.com/wsloop/wsloop/engine"
 )
 
-// quick are the flags of a run of a moment.
-var quick = []string{"-c", "5", "-warmup", "10ms", "-duration", "100ms"}
+// quick are the flags of a run of a moment. What is due in it is sent, however busy the machine is.
+var quick = []string{"-c", "5", "-warmup", "10ms", "-duration", "100ms", "-rate", "1000", "-drain", "1m"}
 
 // loadRun runs wsloop load to its end.
 func loadRun(t *testing.T, args ...string) (status int, stdout, stderr string) {
@@ -68,7 +68,7 @@ func TestLoadStatus(t *testing.T) {
 		0: {"-scenario", "idle", url},
 		1: {"ws://127.0.0.1:1/"},
 		2: {"-scenario", "storm", url},
-		3: {"-fail", "received>0", url},
+		3: {"-fail", "sent>0", url},
 	} {
 		status, stdout, stderr := loadRun(t, append(slices.Clone(quick), args...)...)
 		if status != want {

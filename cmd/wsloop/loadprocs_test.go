@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -118,7 +119,11 @@ func TestLoadProcs(t *testing.T) {
 func TestLoadProcsInterruptedTwice(t *testing.T) {
 	t.Parallel()
 	w := watch(t, func(engine.Conn, codec.Opcode, []byte) {}) // so that there is something to wait for
+	// Tests that a shell runs in the background ignore SIGINT, and so would what they start; now it begins with what is usual.
+	interrupts := make(chan os.Signal, 1)
+	signal.Notify(interrupts, os.Interrupt)
 	p := launch(t, "load", "-procs", "2", "-c", "10", "-warmup", "0", "-duration", "1h", "-drain", "1h", w.url)
+	signal.Stop(interrupts)
 	w.await(&w.received, 10)
 	go func() {
 		ticker := time.NewTicker(10 * time.Millisecond)

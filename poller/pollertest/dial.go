@@ -60,8 +60,15 @@ func (m maker) farEnd(ln net.Listener) net.Listener {
 	return ln
 }
 
-// closedPort is an address at which nobody listens.
+// closedPort is an address at which nobody listens: that of a connection, so that until the test ends nobody else gets the port.
 func closedPort(t testing.TB) netip.AddrPort {
+	t.Helper()
+	ours, _ := pair(t, "tcp4")
+	return ours.LocalAddr().(*net.TCPAddr).AddrPort()
+}
+
+// freePort is a local address that can be bound.
+func freePort(t testing.TB) netip.AddrPort {
 	t.Helper()
 	ln := listen(t, "tcp4", "127.0.0.1:0")
 	defer ln.Close()
@@ -258,7 +265,7 @@ func testDialFromAddress(t *testing.T, newDriver maker) {
 		t.Errorf("Dial from the port of a listener: %v, want EADDRINUSE", err)
 	}
 	mapped := netip.AddrPortFrom(netip.AddrFrom16(addrOf(ln).Addr().As16()), 0)
-	for _, local := range []netip.AddrPort{closedPort(t), netip.MustParseAddrPort("127.0.0.2:0"), mapped} {
+	for _, local := range []netip.AddrPort{freePort(t), netip.MustParseAddrPort("127.0.0.2:0"), mapped} {
 		to := addrOf(ln)
 		if local == mapped {
 			to = netip.AddrPortFrom(mapped.Addr(), to.Port())

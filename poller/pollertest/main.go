@@ -31,7 +31,7 @@ func Main(m *testing.M, lasting ...string) {
 // settle gives what is ending the time to end, then reports what is left.
 func settle(what string, left func() []string) int {
 	var l []string
-	for start := time.Now(); time.Since(start) < 5*time.Second; runtime.Gosched() {
+	for start := time.Now(); time.Since(start) < deadline; runtime.Gosched() {
 		if l = left(); len(l) == 0 {
 			return 0
 		}

@@ -169,9 +169,9 @@ func TestPlainHTTP(t *testing.T) {
 
 // TestStalledHandshakes (W14) stalls handshakes before, inside and after the ClientHello. They take no turn from others, and end at their deadline.
 func TestStalledHandshakes(t *testing.T) {
-	const each = 100
+	const each, timeout = 100, 30 * time.Second
 	a := newAuthority(t)
-	r := newRig(t, tlsdriver.Options{Config: a.server(t), Handshakes: 1, HandshakeTimeout: 2 * time.Second}, 2, nil)
+	r, clock := newLeapingRig(t, tlsdriver.Options{Config: a.server(t), Handshakes: 1, HandshakeTimeout: timeout}, 2)
 	established := r.secure(a.client())
 	first := hello(t, a.client())
 	var stalled []*net.TCPConn
@@ -188,10 +188,13 @@ func TestStalledHandshakes(t *testing.T) {
 		echo(t, established, pattern(100))
 	}
 	echo(t, r.secure(a.client()), pattern(20_000))
+	stats := r.driver.Stats()
+	await(t, "all to come", func() bool { return stats.Pending.Load()+int64(stats.TimedOut.Load()) == 5*each })
+	clock.leap.Store(int64(timeout))
 	for _, c := range stalled {
 		expectEnd(t, c)
 	}
-	if n := r.driver.Stats().TimedOut.Load(); n != 5*each {
+	if n := stats.TimedOut.Load(); n != 5*each {
 		t.Errorf("%d handshakes timed out, want %d", n, 5*each)
 	}
 	echo(t, established, pattern(1000))

@@ -3,6 +3,7 @@ package tlsdriver_test
 import (
 	"crypto/tls"
 	"net"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -19,13 +20,18 @@ const deadline = 60 * time.Second
 // wrapNative makes a driver over the native one, and checks at the end that its buffers are gone.
 func wrapNative(t testing.TB, loops int, o tlsdriver.Options) *tlsdriver.Driver {
 	t.Helper()
+	return wrapInner(t, loops, o, func(native *poller.Native) poller.Driver { return native })
+}
+
+func wrapInner(t testing.TB, loops int, o tlsdriver.Options, over func(*poller.Native) poller.Driver) *tlsdriver.Driver {
+	t.Helper()
 	meter := new(atomic.Int64)
 	native, err := poller.NewNative(poller.Options{Loops: loops, Meter: meter})
 	if err != nil {
 		t.Fatal(err)
 	}
 	o.Meter = meter
-	d, err := tlsdriver.Wrap(native, o)
+	d, err := tlsdriver.Wrap(over(native), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,6 +106,7 @@ func await(t testing.TB, what string, done func() bool) {
 		if time.Since(start) > deadline {
 			t.Fatalf("gave up waiting for %s", what)
 		}
+		runtime.Gosched()
 	}
 }
 

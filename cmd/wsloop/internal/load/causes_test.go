@@ -112,8 +112,8 @@ func TestLost(t *testing.T) {
 		c := small(serve(t, s))
 		c.Rate, c.Drain = 1000, 10*time.Millisecond
 		w := connected(t, c)
+		w.Measure() // before the first message, so that all are measured
 		w.Begin()
-		w.Measure()
 		eventually(t, "messages that cannot be sent", func() bool { return w.Sample().Causes[causeGone] > 0 && w.opened.Load() == 0 })
 		w.End()
 		if n := w.waiting(); n != 0 {
@@ -150,9 +150,7 @@ func TestWrongAnswers(t *testing.T) {
 	s.Events.Message = func(c engine.Conn, op codec.Opcode, payload []byte) { echo(c, op, payload[1:]) }
 	c := small(serve(t, s))
 	c.Scenario, c.Rate, c.Drain = Broadcast, 100, 10*time.Millisecond
-	if r := run(t, c); r.Errors[causeNoStamp] == 0 {
-		t.Errorf("%v", r.Errors)
-	}
+	runFor(t, c, "answers without a stamp", func(all *Sample) bool { return all.Causes[causeNoStamp] > 0 })
 }
 
 // A server that reads nothing fills the buffers: what does not fit is counted.
@@ -163,18 +161,18 @@ func TestBufferFull(t *testing.T) {
 	s.Events.Open = func(c engine.Conn) { c.Pause() }
 	c := small(serve(t, s))
 	c.Connections, c.Rate, c.Size, c.Warmup, c.Drain = 1, 1000, 1<<20, 0, 10*time.Millisecond
-	r := run(t, c)
 	full := sendCause(engine.ErrBufferFull)
-	if r.Errors[full] == 0 || r.Errors[causeUnanswered] == 0 {
+	some := func(all *Sample) bool { return all.Causes[full] > 0 }
+	r := runFor(t, c, "a full buffer", some)
+	if r.Errors[causeUnanswered] == 0 {
 		t.Errorf("%v", r.Errors)
 	}
-	if n := r.Errors[causeUnanswered]; n != r.Latency.Corrected.Count() || n > r.Messages.Sent {
-		t.Errorf("%d unanswered, %d latencies, %d sent", n, r.Latency.Corrected.Count(), r.Messages.Sent)
+	n, unsent := r.Errors[causeUnanswered], r.Errors[causeUnsent]
+	if n+unsent != r.Latency.Corrected.Count() || n > r.Messages.Sent {
+		t.Errorf("%d unanswered and %d unsent, %d latencies, %d sent", n, unsent, r.Latency.Corrected.Count(), r.Messages.Sent)
 	}
 	c.Fragments = 3
-	if r = run(t, c); r.Errors[full] == 0 {
-		t.Errorf("in fragments: %v", r.Errors)
-	}
+	runFor(t, c, "a full buffer in fragments", some)
 }
 
 func TestCausesInWords(t *testing.T) {

@@ -69,7 +69,7 @@ func broadcastServer() *engine.Server {
 	}}
 }
 
-// unused is a URL on which nobody listens.
+// unused is a URL on which nobody listens. Its port is that of a connection until the test ends, so nobody else gets it.
 func unused(t testing.TB) (url string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -77,7 +77,12 @@ func unused(t testing.TB) (url string) {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	return fmt.Sprintf("ws://%s/", listener.Addr())
+	conn, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return fmt.Sprintf("ws://%s/", conn.LocalAddr())
 }
 
 // small is a short run of ten connections.
@@ -103,6 +108,34 @@ func runUntil(t *testing.T, ctx context.Context, c Config) *report.Report {
 		t.Fatal(err, r)
 	}
 	return r
+}
+
+// runSome is run, again and for longer if the machine was so busy that nothing was measured.
+func runSome(t *testing.T, c Config) *report.Report {
+	t.Helper()
+	for ; ; c.Duration *= 2 {
+		r := run(t, c)
+		if r.Latency.Corrected.Count() > 0 && r.Messages.Received > 0 || c.Duration > patience/2 {
+			return r
+		}
+	}
+}
+
+// runFor is run with a measurement that goes on until it has seen enough, however slow the machine is.
+func runFor(t *testing.T, c Config, what string, enough func(all *Sample) bool) *report.Report {
+	t.Helper()
+	w := connected(t, c)
+	w.Measure() // before the first message, so that all are measured
+	w.Begin()
+	var all Sample
+	eventually(t, what, func() bool {
+		s := w.Sample()
+		all.add(&s)
+		return enough(&all)
+	})
+	w.End()
+	w.Drain(t.Context())
+	return w.Report(nil)
 }
 
 // connected is a worker whose connections are open.

@@ -113,15 +113,21 @@ func TestProcsBroadcast(t *testing.T) {
 	senders := make(map[engine.Conn]bool)
 	s := broadcastServer()
 	broadcast := s.Events.Message
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	messages := 0
 	s.Events.Message = func(c engine.Conn, op codec.Opcode, payload []byte) {
 		mu.Lock()
 		defer mu.Unlock()
 		senders[c] = true
 		broadcast(c, op, payload)
+		if messages++; messages == 100 { // by then both processes receive, also on a busy machine
+			cancel()
+		}
 	}
 	c := small(serve(t, s))
-	c.Scenario, c.Rate = Broadcast, 100
-	r, err := runProcs(t, t.Context(), c, 2, nil)
+	c.Scenario, c.Rate, c.Duration = Broadcast, 100, patience
+	r, err := runProcs(t, ctx, c, 2, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,9 +234,17 @@ func TestProcsEndedEarly(t *testing.T) {
 // A run in churn has nothing open when it begins to measure.
 func TestProcsChurn(t *testing.T) {
 	t.Parallel()
-	c := small(serve(t, echoServer()))
-	c.Scenario = Churn
-	r, err := runProcs(t, t.Context(), c, 2, nil)
+	var opened counter
+	s := echoServer()
+	s.Events.Open = func(engine.Conn) { opened.Add(1) }
+	c := small(serve(t, s))
+	c.Scenario, c.Duration = Churn, patience
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		eventually(t, "more lives than clients", func() bool { return opened.Load() > 20 })
+		cancel()
+	}()
+	r, err := runProcs(t, ctx, c, 2, nil)
 	if err != nil || r.Connect.Opened < 10 {
 		t.Errorf("%v %+v", err, r)
 	}

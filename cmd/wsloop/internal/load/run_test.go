@@ -44,9 +44,8 @@ func TestInterrupted(t *testing.T) {
 	if r.Connect.Opened != 10 || r.Messages.Duration > patience {
 		t.Errorf("%+v %+v", r.Connect, r.Messages)
 	}
-	if normal.Load() != 10 {
-		t.Errorf("%d connections were closed with 1000", normal.Load())
-	}
+	// The server may hear of the end behind us.
+	eventually(t, "all connections to be closed with 1000", func() bool { return normal.Load() == 10 })
 }
 
 func TestInterruptedWhileConnecting(t *testing.T) {
@@ -269,6 +268,7 @@ func TestLiveShowsLatencies(t *testing.T) {
 	}
 	defer file.Close()
 	c := small(serve(t, echoServer()))
+	c.Rate = 1000 // what is due is sent and answered, however busy the machine is
 	if err := c.Complete(); err != nil {
 		t.Fatal(err)
 	}
@@ -314,7 +314,7 @@ func TestChurnLosesLives(t *testing.T) {
 	}
 	c := small(serve(t, s))
 	c.Scenario = Churn
-	r := run(t, c)
+	r := runFor(t, c, "lives that were lost", func(all *Sample) bool { return all.Connects > 20 })
 	if r.Connect.Lost == 0 || r.Errors["closed by the server with 1013"] != r.Connect.Lost || r.Connect.Opened <= 10 {
 		t.Errorf("%+v %v", r.Connect, r.Errors)
 	}

@@ -38,7 +38,7 @@ func TestEchoClosedLoop(t *testing.T) {
 	} {
 		c := small(url)
 		change(&c)
-		r := run(t, c)
+		r := runSome(t, c)
 		noErrors(t, r)
 		if r.Connect.Attempted != 10 || r.Connect.Opened != 10 || r.Connect.Reached != 10 || r.Connect.Lost != 0 {
 			t.Errorf("%s: %+v", name, r.Connect)
@@ -70,10 +70,11 @@ func TestEchoOpenLoop(t *testing.T) {
 		change(&c)
 		r := run(t, c)
 		noErrors(t, r)
-		// Every message that was due in the measurement is there, however long that took: as many as the schedule has.
-		due := 1000 * r.Messages.Duration.Seconds()
-		if got := float64(r.Latency.Corrected.Count()); got < 0.7*due || got > 1.3*due+10 {
-			t.Errorf("%s: %v of %v messages", name, got, due)
+		// Every message that was due in the measurement is there: as many as the schedule has for its time, and no more than for the
+		// time until the last of them left, which may be longer.
+		least, most := 1000*c.Duration.Seconds(), 1000*r.Messages.Duration.Seconds()
+		if got := float64(r.Latency.Corrected.Count()); got < 0.9*least || got > most+10 {
+			t.Errorf("%s: %v messages, want %v to %v", name, got, least, most)
 		}
 		if r.Latency.Uncorrected.Count() != r.Latency.Corrected.Count() || r.Generator.Slip.Count() != r.Latency.Corrected.Count() {
 			t.Errorf("%s: %d uncorrected, %d slips", name, r.Latency.Uncorrected.Count(), r.Generator.Slip.Count())
@@ -131,7 +132,7 @@ func TestBroadcast(t *testing.T) {
 		c := small(url)
 		c.Scenario = Broadcast
 		change(&c)
-		r := run(t, c)
+		r := runSome(t, c)
 		noErrors(t, r)
 		sent := r.Latency.Corrected.Count() / 10
 		if sent == 0 || r.Latency.Corrected.Count() != 10*sent {
@@ -163,8 +164,16 @@ func TestBroadcastNotReceived(t *testing.T) {
 	t.Parallel()
 	s := echoServer() // which sends it back to the sender only
 	c := small(serve(t, s))
-	c.Scenario, c.Rate, c.Drain = Broadcast, 200, 50*time.Millisecond
-	r := run(t, c)
+	c.Scenario, c.Rate = Broadcast, 200
+	w := connected(t, c)
+	w.Measure() // before the first message, so that all are measured
+	w.Begin()
+	wait(t.Context(), c.Duration)
+	w.End()
+	eventually(t, "the sender to receive all", func() bool { return w.waiting() == 0 })
+	w.config.Drain = 50 * time.Millisecond
+	w.Drain(t.Context())
+	r := w.Report(nil)
 	onlyError(t, r, causeMissing)
 	own := r.Latency.Corrected.Count() / 10
 	if r.Latency.Corrected.Count() != 10*own || r.Errors[causeMissing] != 9*own {
@@ -178,12 +187,18 @@ func TestChurn(t *testing.T) {
 	for name, rate := range map[string]float64{"as fast as it goes": 0, "rate": 200} {
 		c := small(url)
 		c.Scenario, c.ConnectRate, c.Loops = Churn, rate, 2
-		r := run(t, c)
+		r := runFor(t, c, "more lives than clients", func(all *Sample) bool { return all.Connects > 20 })
+		// On a slow machine there is nobody free for some lives of a schedule.
+		var unbegun uint64
+		if rate > 0 {
+			unbegun = r.Errors[causeUnanswered]
+			delete(r.Errors, causeUnanswered)
+		}
 		noErrors(t, r)
 		if r.Connect.Opened <= 10 || r.Connect.Opened != r.Connect.Attempted || r.Connect.Reached > 10 || r.Connect.Lost != 0 {
 			t.Errorf("%s: %+v", name, r.Connect)
 		}
-		if n := r.Latency.Corrected.Count(); n == 0 || n > r.Connect.Opened || (rate > 0) != (r.Latency.Uncorrected.Count() == n) {
+		if n := r.Latency.Corrected.Count() - unbegun; n == 0 || n > r.Connect.Opened || (rate > 0) != (r.Latency.Uncorrected.Count() == n) {
 			t.Errorf("%s: %d lives, %d uncorrected, of %d", name, n, r.Latency.Uncorrected.Count(), r.Connect.Opened)
 		}
 		if r.Connect.Connecting.Count() != r.Connect.Opened || r.Connect.Handshake.Count() != r.Connect.Opened {
@@ -237,7 +252,7 @@ func TestUnixSocket(t *testing.T) {
 	})
 	c := small("ws://localhost/")
 	c.Unix = path
-	r := run(t, c)
+	r := runSome(t, c)
 	noErrors(t, r)
 	if r.Messages.Received == 0 || !strings.HasSuffix(r.Settings.Others["unix socket"], "/s") {
 		t.Errorf("%+v", r.Messages)
