@@ -1,22 +1,20 @@
 package nats
 
 import (
-	"bytes"
 	"fmt"
+	"log/slog"
 	"os"
-	"runtime"
 	"testing"
 	"time"
-)
 
-// patience is how long tests wait for what has to happen.
-const patience = 60 * time.Second
+	"github.com/wsloop/wsloop/contrib/internal/bridgetest"
+)
 
 // TestMain fails the run when a bridge left a goroutine behind.
 func TestMain(m *testing.M) {
 	code := m.Run()
 	if code == 0 {
-		if left := leaks(); left != "" {
+		if left := bridgetest.Leaks("wsloop/", "nats.go"); left != "" {
 			fmt.Fprintln(os.Stderr, left)
 			code = 1
 		}
@@ -24,29 +22,36 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// leaks says which goroutines are left. Those on their way out get a moment.
-func leaks() (left string) {
-	for deadline := time.Now().Add(patience); ; runtime.Gosched() {
-		left = ""
-		stacks := make([]byte, 4<<20)
-		stacks = stacks[:runtime.Stack(stacks, true)]
-		for i, stack := range bytes.Split(stacks, []byte("\n\n")) {
-			if i > 0 && (bytes.Contains(stack, []byte("wsloop/")) || bytes.Contains(stack, []byte("nats.go"))) { // the first is this one
-				left += fmt.Sprintf("leaked %s\n\n", stack)
-			}
-		}
-		if left == "" || time.Now().After(deadline) {
-			return left
-		}
+// beat is the heartbeat of bridges in tests in which NATS goes silent.
+const beat = 100 * time.Millisecond
+
+// opened makes a bridge and opens it, and closes it at the end of the test.
+func opened(t *testing.T, name string, o Options, patterns ...string) (*Bridge, *bridgetest.Recorder) {
+	t.Helper()
+	o.Name, o.Logger = name, slog.New(slog.DiscardHandler)
+	if o.MaxBackoff == 0 {
+		o.MaxBackoff = 200 * time.Millisecond
 	}
+	if o.CloseTimeout == 0 {
+		o.CloseTimeout = 100 * time.Millisecond
+	}
+	b, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := new(bridgetest.Recorder)
+	if err := b.Open(r); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	for _, pattern := range patterns {
+		b.Interest(pattern, true)
+	}
+	return b, r
 }
 
-// eventually waits until something holds.
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !holds(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("not in time: %s", what)
-		}
-	}
+// sums is how many messages that were published here are counted.
+func sums(b *Bridge) uint64 {
+	s := b.Stats()
+	return s.Carried + s.Unconfirmed + s.Missed + s.Dropped + s.TooLong + s.Unsendable
 }

@@ -61,6 +61,14 @@ func TestRefusals(t *testing.T) {
 	if st := b.Stats(); st.Refused != 2 || got.Count() != 0 {
 		t.Errorf("%+v", st)
 	}
+	a.Limit(EnvelopeBytes + 5)
+	if err := a.Publish("x", codec.OpcodeText, make([]byte, 6)); err != ErrTooLong {
+		t.Error(err)
+	}
+	a.Limit(1 << 40)
+	if err := a.Publish("x", codec.OpcodeText, make([]byte, 11)); err != ErrTooLong {
+		t.Error(err)
+	}
 	b.Unwanted()
 	got.Refuse(errors.New("no"))
 	b.Receive("x", forge(1, 1, "1"))

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/wsloop/wsloop/codec"
-	"github.com/wsloop/wsloop/contrib/nats/internal/natstest"
+	"github.com/wsloop/wsloop/contrib/internal/bridgetest"
 	"github.com/wsloop/wsloop/engine"
 )
 
@@ -30,7 +30,7 @@ type cluster struct {
 	each   int // subscribers of a node
 	nats   *process
 	target string // its address
-	gates  [publishers]*natstest.Gate
+	gates  [publishers]*bridgetest.Gate
 	nodes  [publishers]*nodeProcess
 	peers  [publishers]*process
 	conns  [publishers]engine.Conn
@@ -47,7 +47,7 @@ func TestCluster(t *testing.T) {
 	c := &cluster{t: t, each: *subscriberCount / publishers, done: make(chan struct{}, publishers*perPhase)}
 	c.startNATS()
 	for i := range publishers {
-		c.gates[i] = natstest.NewGate(t, c.target)
+		c.gates[i] = bridgetest.NewGate(t, c.target)
 		c.startNode(i)
 	}
 	c.phase("quiet", func() {}, all)
@@ -159,25 +159,25 @@ func (c *cluster) killNATS() {
 func (c *cluster) restartNATS() {
 	c.startNATS()
 	for _, g := range c.gates {
-		g.Set(natstest.Faults{Target: c.target})
+		g.Set(bridgetest.Faults{Target: c.target})
 	}
 	c.awaitReady(true, 0, 1, 2)
 }
 
 func (c *cluster) partition(i int) {
-	c.gates[i].Set(natstest.Faults{Target: c.target, Up: natstest.Way{Stalled: true}, Down: natstest.Way{Stalled: true}})
+	c.gates[i].Set(bridgetest.Faults{Target: c.target, Up: bridgetest.Way{Stalled: true}, Down: bridgetest.Way{Stalled: true}})
 	c.awaitReady(false, i)
 }
 
 func (c *cluster) heal(i int) {
-	c.gates[i].Set(natstest.Faults{Target: c.target})
+	c.gates[i].Set(bridgetest.Faults{Target: c.target})
 	c.awaitReady(true, i)
 }
 
 // startNode starts a node, its subscribers and its publisher.
 func (c *cluster) startNode(i int) {
 	c.t.Helper()
-	c.nodes[i] = startNode(c.t, "node"+strconv.Itoa(i), c.gates[i].URL(), "-heartbeat", *heartbeat)
+	c.nodes[i] = startNode(c.t, "node"+strconv.Itoa(i), "nats://"+c.gates[i].Address(), "-heartbeat", *heartbeat)
 	c.awaitReady(true, i)
 	c.peers[i] = start(c.t, "subscribers", "--", c.nodes[i].ws, strconv.Itoa(c.each))
 	c.peers[i].line("^subscribed to (.*)")
