@@ -55,3 +55,13 @@ func sums(b *Bridge) uint64 {
 	s := b.Stats()
 	return s.Carried + s.Unconfirmed + s.Missed + s.Dropped + s.TooLong + s.Unsendable
 }
+
+// checkArrived waits until b has everything that a alone has published and counts as carried, and checks that it has nothing else but what a
+// counts as unconfirmed.
+func checkArrived(t *testing.T, a, b *Bridge) {
+	t.Helper()
+	bridgetest.Eventually(t, "what is carried has arrived", func() bool { return b.Stats().Received >= a.Stats().Carried })
+	if st, sb := a.Stats(), b.Stats(); sb.Received > st.Carried+st.Unconfirmed {
+		t.Errorf("%+v arrived: %+v", sb, st)
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	client "github.com/nats-io/nats.go"
 
 	"github.com/wsloop/wsloop/codec"
 	"github.com/wsloop/wsloop/contrib/internal/bridgetest"
@@ -49,18 +50,16 @@ func TestAccounts(t *testing.T) {
 	send(1)
 	bridgetest.Eventually(t, "the last", func() bool { return got.Last() == fmt.Sprintf("x %d", published-1) })
 	bridgetest.Eventually(t, "all is counted", func() bool { return sums(a) == uint64(published) })
-	st, received := a.Stats(), uint64(got.Count())
-	if received < st.Carried || received > st.Carried+st.Unconfirmed {
-		t.Errorf("%d arrived: %+v", received, st)
-	}
+	checkArrived(t, a, b)
+	st, sb := a.Stats(), b.Stats()
 	if st.Outages != 10 || st.Gaps != 10 || st.Missed < 10*1001 {
 		t.Errorf("%+v", st)
 	}
 	bridgetest.CheckAscending(t, got.All())
-	if sb := b.Stats(); sb.Gaps != 0 || sb.Late != 0 {
+	if sb.Gaps > sb.Late || sb.Outages != 0 { // NATS may read what was under way behind what came on the next connection
 		t.Errorf("%+v", sb)
 	}
-	t.Logf("%d published, %d arrived, %+v", published, received, st)
+	t.Logf("%d published, %d arrived, %+v", published, sb.Received, st)
 }
 
 // TestBrokerDies kills NATS under load, and starts another one. What is published after both were told of the gap arrives.
@@ -91,6 +90,7 @@ func TestBrokerDies(t *testing.T) {
 		n := b.Stats().Received
 		bridgetest.Eventually(t, "messages", func() bool { return b.Stats().Received > n+1000 })
 		natstest.Stop(s)
+		g.Set(bridgetest.Faults{}) // somebody else may get its port
 		bridgetest.Eventually(t, "both are away", func() bool { return !a.Ready() && !b.Ready() })
 		missed := a.Stats().Missed
 		bridgetest.Eventually(t, "messages are missed", func() bool { return a.Stats().Missed > missed+1000 })
@@ -118,7 +118,7 @@ func TestStartsWithout(t *testing.T) {
 	}
 	silent := "nats://" + ln.Addr().String() // takes connections, says nothing
 	defer ln.Close()
-	hung, _ := opened(t, "hung", Options{URL: silent})
+	hung, _ := opened(t, "hung", Options{URL: silent, Client: []client.Option{client.Timeout(time.Hour)}})
 	bridgetest.Publish(hung, "x", 0, 10)
 	g := bridgetest.NewGate(t, "")
 	a, _ := opened(t, "a", Options{URL: "nats://" + g.Address()})
@@ -155,7 +155,7 @@ func TestStalled(t *testing.T) {
 			s := natstest.Broker(t, nil)
 			g := bridgetest.NewGate(t, s.Addr().String())
 			a, gaps := opened(t, "a", Options{URL: "nats://" + g.Address(), Heartbeat: beat, MaxQueued: 1000})
-			_, got := opened(t, "b", Options{URL: s.ClientURL()}, "x", "*")
+			b, got := opened(t, "b", Options{URL: s.ClientURL()}, "x", "*")
 			awaitSubscriptions(t, s, "b", 2)
 			bridgetest.Eventually(t, "a is ready", a.Ready)
 			g.Set(bridgetest.Faults{Target: s.Addr().String(), Up: bridgetest.Way{Stalled: test.up}, Down: bridgetest.Way{Stalled: test.down}})
@@ -176,10 +176,7 @@ func TestStalled(t *testing.T) {
 				return bridgetest.Number(got.Last()) >= healed
 			})
 			bridgetest.Eventually(t, "all is counted", func() bool { return sums(a) == uint64(published) })
-			st, received := a.Stats(), uint64(got.Count())
-			if received < st.Carried || received > st.Carried+st.Unconfirmed {
-				t.Errorf("%d arrived: %+v", received, st)
-			}
+			checkArrived(t, a, b)
 			bridgetest.CheckAscending(t, got.All())
 		})
 	}
@@ -209,7 +206,8 @@ func TestStalledWrite(t *testing.T) {
 	bridgetest.Eventually(t, "it is noticed", func() bool { return !b.Ready() })
 	g.Set(bridgetest.Faults{Target: s.Addr().String()})
 	bridgetest.Eventually(t, "the gap is told", func() bool { return got.Last() == "gap" })
-	if st := b.Stats(); st.Carried != 0 || sums(b) != 1 {
+	bridgetest.Eventually(t, "it is counted", func() bool { return sums(b) == 1 })
+	if st := b.Stats(); st.Carried != 0 {
 		t.Errorf("%+v", st)
 	}
 }
