@@ -120,7 +120,7 @@ func TestOrder(t *testing.T) {
 // raw is a connection with NATS that is no bridge.
 func raw(t *testing.T, s *server.Server) *client.Conn {
 	t.Helper()
-	c, err := client.Connect(s.ClientURL())
+	c, err := client.Connect(s.ClientURL(), client.Timeout(bridgetest.Patience))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func forge(origin, sequence uint64, payload string) []byte {
 
 func TestRefused(t *testing.T) {
 	s := natstest.Broker(t, func(o *server.Options) {
-		o.MaxPayload, o.MaxPending = 101<<20, 256<<20
+		o.MaxPayload, o.MaxPending, o.WriteDeadline = 101<<20, 256<<20, bridgetest.Patience
 	})
 	b, got := opened(t, "b", Options{URL: s.ClientURL()}, ">")
 	awaitSubscriptions(t, s, "b", 1)
@@ -239,6 +239,7 @@ func TestForbidden(t *testing.T) {
 	a, _ := opened(t, "a", Options{URL: url})
 	b, got := opened(t, "b", Options{URL: url}, "secret", "open", "a b")
 	bridgetest.Eventually(t, "both are told", func() bool { return b.Stats().Errors == 2 })
+	bridgetest.Eventually(t, "a is ready", a.Ready)
 	awaitSubscriptions(t, s, "b", 1)
 	bridgetest.Publish(a, "secret", 0, 1)
 	bridgetest.Publish(a, "open", 0, 1)

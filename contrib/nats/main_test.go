@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	client "github.com/nats-io/nats.go"
+
 	"github.com/wsloop/wsloop/contrib/internal/bridgetest"
 )
 
@@ -25,10 +27,21 @@ func TestMain(m *testing.M) {
 // beat is the heartbeat of bridges in tests in which NATS goes silent.
 const beat = 100 * time.Millisecond
 
+// calm has a bridge wait for NATS as long as tests do, unless they want heartbeats: a busy machine is no outage.
+func calm(o Options) Options {
+	if o.Heartbeat == 0 {
+		o.Heartbeat = bridgetest.Patience
+		o.Client = append(o.Client, client.Timeout(bridgetest.Patience))
+	}
+	o.Logger = slog.New(slog.DiscardHandler)
+	return o
+}
+
 // opened makes a bridge and opens it, and closes it at the end of the test.
 func opened(t *testing.T, name string, o Options, patterns ...string) (*Bridge, *bridgetest.Recorder) {
 	t.Helper()
-	o.Name, o.Logger = name, slog.New(slog.DiscardHandler)
+	o = calm(o)
+	o.Name = name
 	if o.MaxBackoff == 0 {
 		o.MaxBackoff = 200 * time.Millisecond
 	}

@@ -2,7 +2,6 @@ package nats
 
 import (
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -23,7 +22,7 @@ type node struct {
 
 func newNode(t *testing.T, name, url string, topics ...engine.Topic) node {
 	t.Helper()
-	b, err := New(Options{URL: url, Name: name, Logger: slog.New(slog.DiscardHandler)})
+	b, err := New(calm(Options{URL: url, Name: name}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +114,9 @@ func TestNodesAlone(t *testing.T) {
 
 // TestNodesForeign injects messages into NATS that no client could send: no client sees them, and none is closed.
 func TestNodesForeign(t *testing.T) {
-	s := natstest.Broker(t, func(o *server.Options) { o.MaxPayload, o.MaxPending = 101<<20, 256<<20 })
+	s := natstest.Broker(t, func(o *server.Options) {
+		o.MaxPayload, o.MaxPending, o.WriteDeadline = 101<<20, 256<<20, bridgetest.Patience
+	})
 	b := newNode(t, "b", s.ClientURL())
 	p := bridgetest.Join(t, b.URL, ">")
 	awaitSubscriptions(t, s, "b", 1)

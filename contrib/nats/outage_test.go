@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
-	client "github.com/nats-io/nats.go"
 
 	"github.com/wsloop/wsloop/codec"
 	"github.com/wsloop/wsloop/contrib/internal/bridgetest"
@@ -118,7 +117,7 @@ func TestStartsWithout(t *testing.T) {
 	}
 	silent := "nats://" + ln.Addr().String() // takes connections, says nothing
 	defer ln.Close()
-	hung, _ := opened(t, "hung", Options{URL: silent, Client: []client.Option{client.Timeout(time.Hour)}})
+	hung, _ := opened(t, "hung", Options{URL: silent})
 	bridgetest.Publish(hung, "x", 0, 10)
 	g := bridgetest.NewGate(t, "")
 	a, _ := opened(t, "a", Options{URL: "nats://" + g.Address()})

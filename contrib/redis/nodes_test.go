@@ -2,7 +2,6 @@ package redis
 
 import (
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -20,7 +19,7 @@ type node struct {
 
 func newNode(t *testing.T, name, url string, topics ...engine.Topic) node {
 	t.Helper()
-	b, err := New(Options{URL: url, Name: name, Logger: slog.New(slog.DiscardHandler)})
+	b, err := New(calm(Options{URL: url, Name: name}))
 	if err != nil {
 		t.Fatal(err)
 	}

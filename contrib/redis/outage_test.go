@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	client "github.com/redis/rueidis"
-
 	"github.com/wsloop/wsloop/codec"
 	"github.com/wsloop/wsloop/contrib/internal/bridgetest"
 )
@@ -111,7 +109,7 @@ func TestStartsWithout(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	hung, _ := opened(t, "hung", Options{URL: ln.Addr().String(), Client: func(o *client.ClientOption) { o.Dialer.Timeout = time.Hour }})
+	hung, _ := opened(t, "hung", Options{URL: ln.Addr().String()})
 	bridgetest.Publish(hung, "x", 0, 10)
 	c, err := ln.Accept()
 	if err != nil {

@@ -84,6 +84,7 @@ func (s *server) answers(t *testing.T) bool {
 	t.Helper()
 	o := client.MustParseURL(s.url())
 	o.ForceSingleClient, o.DisableCache, o.PipelineMultiplex = true, true, -1
+	o.ConnWriteTimeout = bridgetest.Patience
 	for deadline := time.Now().Add(bridgetest.Patience); ; time.Sleep(time.Millisecond) {
 		admin, err := client.NewClient(o)
 		if err == nil {
@@ -164,10 +165,27 @@ func (s *server) await(t *testing.T, name string, subscriptions int) {
 // beat is the heartbeat of bridges in tests in which Redis goes silent.
 const beat = 100 * time.Millisecond
 
+// calm has a bridge wait for Redis as long as tests do, unless they want heartbeats: a busy machine is no outage.
+func calm(o Options) Options {
+	if o.Heartbeat == 0 {
+		o.Heartbeat = bridgetest.Patience
+		under := o.Client
+		o.Client = func(c *client.ClientOption) {
+			c.Dialer.Timeout = bridgetest.Patience
+			if under != nil {
+				under(c)
+			}
+		}
+	}
+	o.Logger = slog.New(slog.DiscardHandler)
+	return o
+}
+
 // opened makes a bridge and opens it, and closes it at the end of the test.
 func opened(t *testing.T, name string, o Options, patterns ...string) (*Bridge, *bridgetest.Recorder) {
 	t.Helper()
-	o.Name, o.Logger = name, slog.New(slog.DiscardHandler)
+	o = calm(o)
+	o.Name = name
 	if o.MaxBackoff == 0 {
 		o.MaxBackoff = 200 * time.Millisecond
 	}

@@ -31,6 +31,11 @@ func TestCarry(t *testing.T) {
 	if st := a.Stats(); st.Echoes != 2*n || st.Carried != n+10 {
 		t.Errorf("%+v", st)
 	}
+	h.mu.Lock() // it cannot connect yet
+	c, _ := h.opened(t, Options{})
+	bridgetest.Publish(c, "x", n, n+5)
+	h.mu.Unlock()
+	bridgetest.Eventually(t, "what waited for the first link", func() bool { return got.Count() == n+5 && sums(c) == 5 })
 	b.Interest("x", false)
 	bridgetest.Eventually(t, "nothing is subscribed", func() bool { return b.Stats().Subscribed == 0 })
 	if err := b.Open(got); err == nil {
