@@ -87,7 +87,7 @@ contrib: ## the modules with dependencies of their own: bridges to brokers; inst
 	cd contrib/redis && $(GO) vet ./... && $(GO) test ./... && $(GO) test -race -short .
 
 cluster: ## three wsloop-cluster processes, NATS, and 30,000 subscribers, that fail one after the other
-	cd contrib/nats && $(GO) test ./cmd/wsloop-cluster -run TestCluster -v -count 1 -subscribers $(SUBSCRIBERS) -heartbeat 3s
+	cd contrib/nats && $(GO) test ./cmd/wsloop-cluster -run TestCluster -v -count 1 -subscribers $(SUBSCRIBERS)
 
 browser: ## Debian's Chromium and Firefox ESR; installs what is missing
 	interop/browser.sh

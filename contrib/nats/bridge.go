@@ -1,236 +1,93 @@
 package nats
 
 import (
-	"context"
-	"crypto/rand"
-	"encoding/binary"
-	"errors"
-	"fmt"
-	"sync"
-	"sync/atomic"
-	"time"
-
-	client "github.com/nats-io/nats.go"
-
 	"github.com/wsloop/wsloop/codec"
+	"github.com/wsloop/wsloop/contrib/internal/bridge"
 	"github.com/wsloop/wsloop/engine"
 )
 
 // Errors of Publish. The message was dropped and counted.
 var (
-	ErrAway    = errors.New("nats: NATS is away")
-	ErrClosed  = errors.New("nats: bridge is not open")
-	ErrTooLong = errors.New("nats: message is too long")
+	ErrAway    = bridge.ErrAway
+	ErrClosed  = bridge.ErrClosed
+	ErrTooLong = bridge.ErrTooLong
 )
+
+// EnvelopeBytes is what stands before the payload of a message in NATS:
+//
+//	version (1 byte), opcode (1), origin (8), sequence (8), big endian
+const EnvelopeBytes = bridge.EnvelopeBytes
 
 // Bridge is an engine.Bridge over NATS. It may be opened once.
 type Bridge struct {
-	options  Options
-	origin   uint64
-	receiver engine.BridgeReceiver
-	counters counters
-	state    atomic.Uint32 // a state; changed under mu
-	longest  atomic.Int64  // payload that NATS takes
-	// subscribed is how many subscriptions NATS has confirmed
-	subscribed atomic.Int64
-
-	mu       sync.Mutex
-	sequence uint64
-	out      queue[message]
-	wanted   map[string]struct{}
-	changed  map[string]struct{} // patterns whose subscription may not be what is wanted; nil without a link
-
-	wake    chan struct{} // something is in out or changed
-	closing chan struct{}
-	ended   chan struct{} // closed when the goroutine that talks to NATS is done
-	hasGap  bool          // to be told once NATS is back; of that goroutine
-	others  []string      // servers of the cluster that NATS told of; of that goroutine
-
-	sockets  sockets
-	arrivals arrivals
-	inbox    inbox
+	common *bridge.Bridge
 }
 
 var _ engine.Bridge = (*Bridge)(nil)
 
-// state is how far a Bridge is.
-type state uint32
-
-const (
-	unopened state = iota
-	starting       // the first attempt to connect is not over: messages wait
-	up             // connected, and all subscriptions are confirmed
-	away           // messages are dropped
-	closed
-)
-
-// message waits to be sent.
-type message struct {
-	subject string
-	data    []byte
-}
-
-// messageOverhead is what a queued message takes besides its subject and data, about.
-const messageOverhead = 64
-
 // New makes a bridge. It does not connect before Open. The error is one of the options.
 func New(options Options) (*Bridge, error) {
-	options, err := options.withDefaults()
+	common, err := options.common()
 	if err != nil {
 		return nil, err
 	}
-	var id [8]byte
-	rand.Read(id[:]) // never fails
-	b := &Bridge{
-		options: options,
-		origin:  binary.BigEndian.Uint64(id[:]),
-		out:     queue[message]{mostItems: options.MaxQueued, mostBytes: options.MaxQueuedBytes},
-		wanted:  make(map[string]struct{}),
-		wake:    make(chan struct{}, 1),
-		closing: make(chan struct{}),
-		ended:   make(chan struct{}),
-	}
-	b.longest.Store(int64(options.MaxMessageBytes))
-	b.sockets.ctx, b.sockets.cancel = context.WithCancel(context.Background())
-	b.arrivals.init()
-	b.inbox.init(options, &b.counters)
-	b.out.dropped = func(message) { b.counters.dropped.Add(1) }
-	if _, err := b.connection(nil); err != nil {
+	if _, err := options.connection(); err != nil {
 		return nil, err
 	}
-	return b, nil
+	b := &broker{options: options, prefix: common.Prefix}
+	b.bridge = bridge.New(common, b)
+	return &Bridge{b.bridge}, nil
 }
 
 // Open implements engine.Bridge. NATS need not be there.
-func (b *Bridge) Open(r engine.BridgeReceiver) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.is(closed) || !b.is(unopened) {
-		return errors.New("nats: bridge was opened before")
-	}
-	b.receiver = r
-	b.set(starting)
-	go b.run()
-	go b.sort()
-	go b.deliver()
-	return nil
-}
+func (b *Bridge) Open(r engine.BridgeReceiver) error { return b.common.Open(r) }
 
-// Ready says whether messages go both ways now: NATS is there, and all that was subscribed to before it came back is
-// subscribed to there. It is meant for a readiness probe: local traffic does not depend on it. Any goroutine; it never waits.
-func (b *Bridge) Ready() bool { return b.is(up) }
+// Ready says whether messages go both ways now: NATS is there, and has confirmed all subscriptions that were wanted when it came
+// back. It is meant for a readiness probe: local traffic does not depend on it. Any goroutine; it never waits.
+func (b *Bridge) Ready() bool { return b.common.Ready() }
 
 // Interest implements engine.Bridge.
-func (b *Bridge) Interest(pattern string, wanted bool) {
-	b.mu.Lock()
-	if wanted {
-		b.wanted[pattern] = struct{}{}
-	} else {
-		delete(b.wanted, pattern)
-	}
-	if b.changed != nil {
-		b.changed[pattern] = struct{}{}
-	}
-	b.mu.Unlock()
-	b.nudge()
-}
+func (b *Bridge) Interest(pattern string, wanted bool) { b.common.Interest(pattern, wanted) }
 
 // Publish implements engine.Bridge. The error is ErrAway, ErrTooLong or ErrClosed.
 func (b *Bridge) Publish(name string, op codec.Opcode, payload []byte) error {
-	if int64(len(payload)) > b.longest.Load() {
-		b.counters.tooLong.Add(1)
-		return ErrTooLong
-	}
-	if err := b.accepts(); err != nil {
-		return err
-	}
-	m := message{b.options.Prefix + name, seal(op, b.origin, payload)}
-	size := messageOverhead + len(m.subject) + len(m.data)
-	b.mu.Lock()
-	if err := b.accepts(); err != nil { // it may have changed
-		b.mu.Unlock()
-		return err
-	}
-	b.sequence++
-	setSequence(m.data, b.sequence)
-	b.out.push(m, size)
-	b.mu.Unlock()
-	b.nudge()
-	return nil
-}
-
-// accepts says why a message cannot be taken, and counts it then.
-func (b *Bridge) accepts() error {
-	switch state(b.state.Load()) {
-	case starting, up:
-		return nil
-	case away:
-		b.counters.missed.Add(1)
-		return ErrAway
-	}
-	b.counters.missed.Add(1)
-	return ErrClosed
+	return b.common.Publish(name, op, payload)
 }
 
 // Close implements engine.Bridge. It sends what is queued if NATS takes it within Options.CloseTimeout; the error says what was lost.
 // It must not be called by the receiver's Deliver or Gap.
-func (b *Bridge) Close() error {
-	b.mu.Lock()
-	before := state(b.state.Load())
-	b.set(closed)
-	b.mu.Unlock()
-	if before == closed {
-		return nil
-	}
-	close(b.closing)
-	if before == unopened {
-		b.sockets.abort()
-		return nil
-	}
-	giveUp := time.AfterFunc(b.options.CloseTimeout, b.sockets.abort)
-	<-b.ended
-	giveUp.Stop()
-	b.sockets.abort()
-	b.arrivals.stop()
-	b.inbox.stop()
-	if lost := b.drop(); lost > 0 {
-		return fmt.Errorf("nats: %d messages were not sent", lost)
-	}
-	return nil
-}
+func (b *Bridge) Close() error { return b.common.Close() }
 
-func (b *Bridge) is(s state) bool { return state(b.state.Load()) == s }
+// Stats reads the counters. Any goroutine.
+func (b *Bridge) Stats() Stats { return Stats(b.common.Stats()) }
 
-// set changes the state, which ends as closed. mu is held.
-func (b *Bridge) set(s state) {
-	if !b.is(closed) {
-		b.state.Store(uint32(s))
-	}
-}
+// Stats count what a Bridge has done since it was opened.
+type Stats struct {
+	Ready       bool // see Bridge.Ready
+	Wanted      int  // patterns that connections of this server want
+	Subscribed  int  // patterns whose subscription NATS has confirmed
+	Queued      int  // messages that wait to be sent
+	QueuedBytes int  // their names, envelopes and payloads, and what it takes to queue them
 
-// nudge has the goroutine that talks to NATS look.
-func (b *Bridge) nudge() {
-	select {
-	case b.wake <- struct{}{}:
-	default:
-	}
-}
+	// What became of messages that were published here. Each is counted once.
+	Carried     uint64 // NATS has confirmed them
+	Unconfirmed uint64 // the connection broke before NATS confirmed them: they may have arrived
+	Missed      uint64 // NATS was away, or the bridge was closed
+	Dropped     uint64 // the oldest, because more were published than NATS took
+	TooLong     uint64 // beyond Options.MaxMessageBytes or what NATS takes
+	Unsendable  uint64 // refused by the client library
 
-// drop forgets what is queued.
-func (b *Bridge) drop() (lost int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	lost = b.out.clear()
-	b.counters.missed.Add(uint64(lost))
-	return lost
-}
+	// What became of messages that came. Each is counted once.
+	Received   uint64 // delivered
+	Unwanted   uint64 // not behind Options.Prefix
+	Duplicates uint64 // several subscriptions matched
+	Late       uint64 // came behind younger ones of their server
+	Echoes     uint64 // our own
+	Refused    uint64 // not a valid envelope, too long, or refused by the server they were brought to
+	Overrun    uint64 // the oldest, because more came than could be delivered
 
-// refusedBy notes an error that NATS told, which does not end the connection.
-func (b *Bridge) refusedBy(sub *client.Subscription, err error) {
-	b.counters.errors.Add(1)
-	subject := ""
-	if sub != nil {
-		subject = sub.Subject
-	}
-	b.options.Logger.Error("wsloop: NATS", "subject", subject, "error", err)
+	Outages  uint64 // times that NATS could not be reached any more, or not at first
+	Gaps     uint64 // times that Gap was called
+	Failures uint64 // attempts to connect that failed
+	Errors   uint64 // that NATS told, such as a lack of permission to subscribe
 }

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/wsloop/wsloop/contrib/internal/bridgetest"
 )
 
 // clustered has a broker join others by their routes.
@@ -36,7 +38,7 @@ func known(t *testing.T, s *server.Server, name string) (subscriptions int, sent
 // awaitSubscriptions waits until a broker has as many of a bridge.
 func awaitSubscriptions(t *testing.T, s *server.Server, name string, want int) {
 	t.Helper()
-	eventually(t, "subscriptions of "+name, func() bool {
+	bridgetest.Eventually(t, "subscriptions of "+name, func() bool {
 		got, _ := known(t, s, name)
 		return got == want
 	})

@@ -7,24 +7,22 @@ import (
 	"net/url"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	client "github.com/nats-io/nats.go"
+
+	"github.com/wsloop/wsloop/contrib/internal/bridge"
 )
 
 // Defaults of Options.
 const (
-	DefaultPrefix          = "wsloop."
-	DefaultMaxMessageBytes = 1 << 20
-	DefaultMaxQueued       = 1 << 16
-	DefaultMaxQueuedBytes  = 64 << 20
-	DefaultHeartbeat       = 5 * time.Second
-	DefaultMaxBackoff      = 15 * time.Second
-	DefaultCloseTimeout    = time.Second
+	DefaultPrefix          = bridge.DefaultPrefix
+	DefaultMaxMessageBytes = bridge.DefaultMaxMessageBytes
+	DefaultMaxQueued       = bridge.DefaultMaxQueued
+	DefaultMaxQueuedBytes  = bridge.DefaultMaxQueuedBytes
+	DefaultHeartbeat       = bridge.DefaultHeartbeat
+	DefaultMaxBackoff      = bridge.DefaultMaxBackoff
+	DefaultCloseTimeout    = bridge.DefaultCloseTimeout
 )
-
-// maxBackoff bounds Options.MaxBackoff.
-const maxBackoff = 30 * time.Second
 
 // Options say how a Bridge reaches NATS. Zero means the default.
 type Options struct {
@@ -56,63 +54,71 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// withDefaults checks the options and fills in what is not set.
-func (o Options) withDefaults() (Options, error) {
-	if o.URL == "" {
-		return o, errors.New("nats: Options.URL is empty")
+// common are the options that all bridges have, with defaults.
+func (o *Options) common() (bridge.Options, error) {
+	common, err := bridge.Options{
+		Broker: "NATS", Prefix: o.Prefix, MaxMessageBytes: o.MaxMessageBytes, MaxQueued: o.MaxQueued, MaxQueuedBytes: o.MaxQueuedBytes,
+		Heartbeat: o.Heartbeat, MaxBackoff: o.MaxBackoff, CloseTimeout: o.CloseTimeout, Logger: o.Logger,
+	}.WithDefaults()
+	if err == nil && strings.HasPrefix(common.Prefix, "$") {
+		err = fmt.Errorf("wrong Options.Prefix %q: subjects with $ are those of NATS itself", common.Prefix)
 	}
-	for server := range strings.SplitSeq(o.URL, ",") {
-		if _, err := address(server); err != nil {
-			return o, fmt.Errorf("nats: Options.URL: %w", err)
-		}
+	if err != nil {
+		return common, fmt.Errorf("nats: %w", err)
 	}
-	if o.Prefix == "" {
-		o.Prefix = DefaultPrefix
-	}
-	if err := checkPrefix(o.Prefix); err != nil {
-		return o, err
-	}
-	for _, n := range []struct {
-		name  string
-		value *int
-		or    int
-	}{
-		{"MaxMessageBytes", &o.MaxMessageBytes, DefaultMaxMessageBytes},
-		{"MaxQueued", &o.MaxQueued, DefaultMaxQueued},
-		{"MaxQueuedBytes", &o.MaxQueuedBytes, DefaultMaxQueuedBytes},
-	} {
-		if err := orDefault(n.name, n.value, n.or); err != nil {
-			return o, err
-		}
-	}
-	for _, d := range []struct {
-		name  string
-		value *time.Duration
-		or    time.Duration
-	}{
-		{"Heartbeat", &o.Heartbeat, DefaultHeartbeat},
-		{"MaxBackoff", &o.MaxBackoff, DefaultMaxBackoff},
-		{"CloseTimeout", &o.CloseTimeout, DefaultCloseTimeout},
-	} {
-		if err := orDefault(d.name, d.value, d.or); err != nil {
-			return o, err
-		}
-	}
-	o.MaxBackoff = min(o.MaxBackoff, maxBackoff)
-	if o.Logger == nil {
-		o.Logger = slog.Default()
-	}
-	return o, nil
+	return common, nil
 }
 
-func orDefault[T int | time.Duration](name string, value *T, or T) error {
-	if *value < 0 {
-		return fmt.Errorf("nats: Options.%s is negative", name)
+// connection are the options of nats.go for one connection: it never reconnects, because the bridge does, with a queue and subscriptions
+// that it knows.
+func (o *Options) connection() (client.Options, error) {
+	c := client.GetDefaultOptions()
+	c.Name = o.Name
+	for _, option := range o.Client {
+		if option == nil {
+			continue
+		}
+		if err := option(&c); err != nil {
+			return c, fmt.Errorf("nats: Options.Client: %w", err)
+		}
 	}
-	if *value == 0 {
-		*value = or
+	if c.InProcessServer != nil {
+		return c, errors.New("nats: Options.Client: InProcessServer is not supported, because such a connection cannot be given up")
 	}
-	return nil
+	servers, user, err := addresses(o.URL)
+	if err != nil {
+		return c, fmt.Errorf("nats: Options.URL: %w", err)
+	}
+	if user != nil && c.User == "" && c.Token == "" { // the servers that NATS tells of have none in their URLs
+		c.User = user.Username()
+		c.Password, _ = user.Password()
+	}
+	c.Url, c.Servers = "", servers
+	c.NoEcho = true
+	c.AllowReconnect, c.RetryOnFailedConnect, c.ReconnectBufSize = false, false, -1
+	c.PingInterval = -1  // the bridge has a heartbeat of its own
+	c.FlusherTimeout = 0 // nor does a write have a deadline: see link.Do
+	c.ConnectedCB, c.ReconnectedCB, c.ReconnectErrCB, c.DiscoveredServersCB, c.LameDuckModeHandler = nil, nil, nil, nil, nil
+	c.DisconnectedErrCB = nil
+	return c, nil
+}
+
+// addresses splits Options.URL. user is that of the first server with a name and a password.
+func addresses(list string) (servers []string, user *url.Userinfo, err error) {
+	if list == "" {
+		return nil, nil, errors.New("it is empty")
+	}
+	for server := range strings.SplitSeq(list, ",") {
+		u, err := address(server)
+		if err != nil {
+			return nil, nil, err
+		}
+		if _, both := u.User.Password(); both && user == nil {
+			user = u.User
+		}
+		servers = append(servers, u.String())
+	}
+	return servers, user, nil
 }
 
 // address is the URL of one server, whose scheme may be left out.
@@ -126,69 +132,4 @@ func address(server string) (*url.URL, error) {
 		err = fmt.Errorf("%q has no host", server)
 	}
 	return u, err
-}
-
-// addresses splits Options.URL. user is that of the first server with a name and a password.
-func addresses(list string) (servers []string, user *url.Userinfo) {
-	for server := range strings.SplitSeq(list, ",") {
-		u, _ := address(server) // was checked
-		if _, both := u.User.Password(); both && user == nil {
-			user = u.User
-		}
-		servers = append(servers, u.String())
-	}
-	return servers, user
-}
-
-// checkPrefix says whether names of topics can follow a prefix.
-func checkPrefix(prefix string) error {
-	tokens, found := strings.CutSuffix(prefix, ".")
-	if !found || !utf8.ValidString(prefix) || len(prefix) > 256 {
-		return fmt.Errorf("nats: Options.Prefix %q: not UTF-8, longer than 256 bytes, or without a dot at its end", prefix)
-	}
-	for token := range strings.SplitSeq(tokens, ".") {
-		if token == "" || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '*' || r == '>' }) {
-			return fmt.Errorf("nats: Options.Prefix %q: an empty token, a wildcard, a blank or a control character", prefix)
-		}
-	}
-	if strings.HasPrefix(prefix, "$") {
-		return fmt.Errorf("nats: Options.Prefix %q: subjects with $ are those of NATS itself", prefix)
-	}
-	return nil
-}
-
-// patience is how long NATS may take to answer. With the time until it is asked, that is less than three heartbeats.
-func (o *Options) patience() time.Duration { return o.Heartbeat * 3 / 2 }
-
-// connection are the options of nats.go for one connection: it never reconnects, because the bridge does, with a queue and subscriptions
-// that it knows.
-func (b *Bridge) connection(gone func()) (client.Options, error) {
-	o := client.GetDefaultOptions()
-	o.Name = b.options.Name
-	for _, option := range b.options.Client {
-		if option == nil {
-			continue
-		}
-		if err := option(&o); err != nil {
-			return o, fmt.Errorf("nats: Options.Client: %w", err)
-		}
-	}
-	if o.InProcessServer != nil {
-		return o, errors.New("nats: Options.Client: InProcessServer is not supported, because such a connection cannot be given up")
-	}
-	servers, user := addresses(b.options.URL)
-	if user != nil && o.User == "" && o.Token == "" { // the servers that NATS tells of have none in their URLs
-		o.User = user.Username()
-		o.Password, _ = user.Password()
-	}
-	o.Url, o.Servers = "", append(servers, b.others...)
-	o.NoEcho = true
-	o.AllowReconnect, o.RetryOnFailedConnect, o.ReconnectBufSize = false, false, -1
-	o.PingInterval = -1  // the bridge has a heartbeat of its own
-	o.FlusherTimeout = 0 // nor does a write have a deadline: see link.guard
-	o.CustomDialer = &dialer{bridge: b, under: o.CustomDialer, timeout: o.Timeout}
-	o.ConnectedCB, o.ReconnectedCB, o.ReconnectErrCB, o.DiscoveredServersCB, o.LameDuckModeHandler = nil, nil, nil, nil, nil
-	o.DisconnectedErrCB, o.ClosedCB = nil, func(*client.Conn) { gone() }
-	o.AsyncErrorCB = func(_ *client.Conn, sub *client.Subscription, err error) { b.refusedBy(sub, err) }
-	return o, nil
 }

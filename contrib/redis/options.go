@@ -62,7 +62,7 @@ type Options struct {
 // common are the options that all bridges have, with defaults.
 func (o *Options) common() (bridge.Options, error) {
 	common, err := bridge.Options{
-		Prefix: o.Prefix, MaxMessageBytes: o.MaxMessageBytes, MaxQueued: o.MaxQueued, MaxQueuedBytes: o.MaxQueuedBytes,
+		Broker: "Redis", Prefix: o.Prefix, MaxMessageBytes: o.MaxMessageBytes, MaxQueued: o.MaxQueued, MaxQueuedBytes: o.MaxQueuedBytes,
 		Heartbeat: o.Heartbeat, MaxBackoff: o.MaxBackoff, CloseTimeout: o.CloseTimeout, Logger: o.Logger,
 	}.WithDefaults()
 	if err != nil {

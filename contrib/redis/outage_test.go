@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	client "github.com/redis/rueidis"
-
 	"github.com/wsloop/wsloop/codec"
 	"github.com/wsloop/wsloop/contrib/internal/bridgetest"
 )
@@ -48,15 +46,13 @@ func TestAccounts(t *testing.T) {
 	send(1)
 	bridgetest.Eventually(t, "the last", func() bool { return got.Last() == fmt.Sprintf("x %d", published-1) })
 	bridgetest.Eventually(t, "all is counted", func() bool { return sums(a) == uint64(published) })
-	st, received := a.Stats(), uint64(got.Count())-b.Stats().Gaps
-	if received < st.Carried-b.Stats().Late || received > st.Carried+st.Unconfirmed {
-		t.Errorf("%d arrived: %+v", received, st)
-	}
+	checkArrived(t, a, b)
+	st := a.Stats()
 	if st.Outages != 10 || st.Gaps != 10 || st.Missed < 10*1001 {
 		t.Errorf("%+v", st)
 	}
 	bridgetest.CheckAscending(t, got.All())
-	t.Logf("%d published, %d arrived, %+v", published, received, st)
+	t.Logf("%d published, %d arrived, %+v", published, b.Stats().Received, st)
 }
 
 // TestRedisDies kills Redis under load, and starts another one. What is published after both were told of the gap arrives.
@@ -113,7 +109,7 @@ func TestStartsWithout(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	hung, _ := opened(t, "hung", Options{URL: ln.Addr().String(), Client: func(o *client.ClientOption) { o.Dialer.Timeout = time.Hour }})
+	hung, _ := opened(t, "hung", Options{URL: ln.Addr().String()})
 	bridgetest.Publish(hung, "x", 0, 10)
 	c, err := ln.Accept()
 	if err != nil {
@@ -176,10 +172,7 @@ func TestStalled(t *testing.T) {
 				return bridgetest.Number(got.Last()) >= healed
 			})
 			bridgetest.Eventually(t, "all is counted", func() bool { return sums(a) == uint64(published) })
-			st, sb := a.Stats(), b.Stats()
-			if sb.Received+sb.Late < st.Carried || sb.Received > st.Carried+st.Unconfirmed {
-				t.Errorf("%+v arrived: %+v", sb, st)
-			}
+			checkArrived(t, a, b)
 			bridgetest.CheckAscending(t, got.All())
 		})
 	}
@@ -253,7 +246,8 @@ func TestStalledWrite(t *testing.T) {
 	if err := b.Publish("x", codec.OpcodeBinary, make([]byte, long+1)); err != ErrTooLong {
 		t.Error(err)
 	}
-	if st := b.Stats(); st.Carried != 0 || st.Unconfirmed+st.Missed != 1 || st.TooLong != 1 {
+	bridgetest.Eventually(t, "both are counted", func() bool { return sums(b) == 2 })
+	if st := b.Stats(); st.Carried != 0 || st.TooLong != 1 {
 		t.Errorf("%+v", st)
 	}
 }

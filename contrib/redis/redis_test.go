@@ -20,10 +20,15 @@ import (
 // server is a redis-server of its own, on a socket of the file system.
 type server struct {
 	path    string
+	ports   []string // for each freePort among the arguments
 	process *exec.Cmd
-	output  bytes.Buffer
+	ended   chan struct{}
+	output  bytes.Buffer // to be read when it has ended
 	admin   client.Client
 }
+
+// freePort, as an argument of start, is a port that nobody uses.
+const freePort = "free port"
 
 // start runs redis-server until the end of the test, which is skipped if there is none.
 func start(t *testing.T, arguments ...string) *server {
@@ -32,44 +37,77 @@ func start(t *testing.T, arguments ...string) *server {
 	if err != nil {
 		t.Skip("redis-server is not installed; `make contrib` installs it")
 	}
+	for {
+		s := launch(t, program, arguments)
+		if s.answers(t) {
+			return s
+		}
+		if len(s.ports) == 0 || !strings.Contains(s.output.String(), "Failed listening on port") {
+			t.Fatalf("redis-server has ended: %s", &s.output)
+		} // somebody else was faster
+	}
+}
+
+func launch(t *testing.T, program string, arguments []string) *server {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "wsloop-redis") // that of the test may be too long for a socket
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{path: filepath.Join(dir, "redis.sock")}
-	s.process = exec.Command(program, append([]string{
-		"--port", "0", "--unixsocket", s.path, "--dir", dir, "--save", "", "--appendonly", "no",
-	}, arguments...)...)
+	s := &server{path: filepath.Join(dir, "redis.sock"), ended: make(chan struct{})}
+	all := []string{"--port", "0", "--unixsocket", s.path, "--dir", dir, "--save", "", "--appendonly", "no"}
+	for _, argument := range arguments {
+		if argument == freePort {
+			argument = findPort(t)
+			s.ports = append(s.ports, argument)
+		}
+		all = append(all, argument)
+	}
+	s.process = exec.Command(program, all...)
 	s.process.Stdout, s.process.Stderr = &s.output, &s.output
 	if err := s.process.Start(); err != nil {
 		t.Fatal(err)
 	}
+	go func() {
+		s.process.Wait()
+		close(s.ended)
+	}()
 	t.Cleanup(func() {
 		s.kill()
 		os.RemoveAll(dir)
 	})
-	deadline := time.Now().Add(bridgetest.Patience)
-	for {
-		o := client.MustParseURL("unix://" + s.path)
-		o.ForceSingleClient, o.DisableCache, o.PipelineMultiplex = true, true, -1
-		if s.admin, err = client.NewClient(o); err == nil {
-			return s
+	return s
+}
+
+// answers waits until it does, or has ended.
+func (s *server) answers(t *testing.T) bool {
+	t.Helper()
+	o := client.MustParseURL(s.url())
+	o.ForceSingleClient, o.DisableCache, o.PipelineMultiplex = true, true, -1
+	o.ConnWriteTimeout = bridgetest.Patience
+	for deadline := time.Now().Add(bridgetest.Patience); ; time.Sleep(time.Millisecond) {
+		admin, err := client.NewClient(o)
+		if err == nil {
+			s.admin = admin
+			return true
 		}
-		s.admin.Close()
+		admin.Close()
+		select {
+		case <-s.ended:
+			return false
+		default:
+		}
 		if time.Now().After(deadline) {
 			s.kill()
 			t.Fatalf("%v: %s", err, &s.output)
 		}
-		time.Sleep(time.Millisecond)
 	}
 }
 
 // kill ends it at once.
 func (s *server) kill() {
-	if s.process.ProcessState == nil {
-		s.process.Process.Kill()
-		s.process.Wait()
-	}
+	s.process.Process.Kill()
+	<-s.ended
 	if s.admin != nil {
 		s.admin.Close()
 	}
@@ -127,10 +165,27 @@ func (s *server) await(t *testing.T, name string, subscriptions int) {
 // beat is the heartbeat of bridges in tests in which Redis goes silent.
 const beat = 100 * time.Millisecond
 
+// calm has a bridge wait for Redis as long as tests do, unless they want heartbeats: a busy machine is no outage.
+func calm(o Options) Options {
+	if o.Heartbeat == 0 {
+		o.Heartbeat = bridgetest.Patience
+		under := o.Client
+		o.Client = func(c *client.ClientOption) {
+			c.Dialer.Timeout = bridgetest.Patience
+			if under != nil {
+				under(c)
+			}
+		}
+	}
+	o.Logger = slog.New(slog.DiscardHandler)
+	return o
+}
+
 // opened makes a bridge and opens it, and closes it at the end of the test.
 func opened(t *testing.T, name string, o Options, patterns ...string) (*Bridge, *bridgetest.Recorder) {
 	t.Helper()
-	o.Name, o.Logger = name, slog.New(slog.DiscardHandler)
+	o = calm(o)
+	o.Name = name
 	if o.MaxBackoff == 0 {
 		o.MaxBackoff = 200 * time.Millisecond
 	}
@@ -158,8 +213,18 @@ func sums(b *Bridge) uint64 {
 	return s.Carried + s.Unconfirmed + s.Missed + s.Dropped + s.TooLong + s.Unsendable
 }
 
-// freePort is one that nobody uses now.
-func freePort(t *testing.T) string {
+// checkArrived waits until b has everything that a alone has published and counts as carried, and checks that it has nothing else but what a
+// counts as unconfirmed.
+func checkArrived(t *testing.T, a, b *Bridge) {
+	t.Helper()
+	bridgetest.Eventually(t, "what is carried has arrived", func() bool { return b.Stats().Received >= a.Stats().Carried })
+	if st, sb := a.Stats(), b.Stats(); sb.Received > st.Carried+st.Unconfirmed {
+		t.Errorf("%+v arrived: %+v", sb, st)
+	}
+}
+
+// findPort finds a port that nobody uses now.
+func findPort(t *testing.T) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -86,9 +86,8 @@ func through(address func() string) func(*client.ClientOption) {
 
 // TestFailover has a replica take the place of the master: it is refused before, and found afterwards.
 func TestFailover(t *testing.T) {
-	port := freePort(t)
-	master := start(t, "--port", port, "--repl-diskless-sync-delay", "0")
-	replica := start(t, "--replicaof", "127.0.0.1", port)
+	master := start(t, "--port", freePort, "--repl-diskless-sync-delay", "0")
+	replica := start(t, "--replicaof", "127.0.0.1", master.ports[0])
 	bridgetest.Eventually(t, "they are joined", func() bool {
 		info, _ := replica.do(t, "INFO", "replication").ToString()
 		return strings.Contains(info, "master_link_status:up")
@@ -98,30 +97,32 @@ func TestFailover(t *testing.T) {
 	b, got := opened(t, "b", Options{URL: url, Heartbeat: beat}, "x")
 	master.await(t, "b", 1)
 	bridgetest.Eventually(t, "both are ready", func() bool { return a.Ready() && b.Ready() })
-	bridgetest.Publish(a, "x", 0, 1)
-	bridgetest.Eventually(t, "a message", func() bool { return got.Last() == "x 0" })
+	bridgetest.Eventually(t, "a message", func() bool { // such short heartbeats may have come too late
+		bridgetest.Publish(a, "x", 0, 1)
+		return got.Last() == "x 0"
+	})
 	alone, _ := opened(t, "alone", Options{URL: replica.url()})
 	bridgetest.Eventually(t, "a replica is refused", func() bool { return alone.Stats().Failures > 1 })
+	gapsA, gapsB := a.Stats().Gaps, b.Stats().Gaps
 	replica.do(t, "REPLICAOF", "NO", "ONE")
-	master.do(t, "REPLICAOF", "127.0.0.1", freePort(t))
+	master.do(t, "REPLICAOF", "127.0.0.1", "1") // where nobody is
 	replica.await(t, "b", 1)
-	bridgetest.Eventually(t, "both were told", func() bool { return a.Stats().Gaps == 1 && b.Stats().Gaps == 1 })
-	bridgetest.Publish(a, "x", 1, 2)
-	bridgetest.Eventually(t, "another message", func() bool { return got.Last() == "x 1" })
+	bridgetest.Eventually(t, "both were told", func() bool { return a.Stats().Gaps > gapsA && b.Stats().Gaps > gapsB })
+	bridgetest.Eventually(t, "another message", func() bool {
+		bridgetest.Publish(a, "x", 1, 2)
+		return got.Last() == "x 1"
+	})
 	bridgetest.Eventually(t, "the one that was a replica is taken", alone.Ready)
 }
 
 // TestCluster has bridges at different nodes of a Redis Cluster.
 func TestCluster(t *testing.T) {
 	var nodes [2]*server
-	var ports [2]string
 	for i := range nodes {
-		ports[i] = freePort(t)
-		nodes[i] = start(t, "--port", ports[i], "--cluster-enabled", "yes", "--cluster-port", freePort(t))
+		nodes[i] = start(t, "--port", freePort, "--cluster-enabled", "yes", "--cluster-port", freePort)
 	}
 	ids, _ := nodes[1].do(t, "CLUSTER", "MYID").ToString()
-	bus, _ := nodes[1].do(t, "CONFIG", "GET", "cluster-port").AsStrMap()
-	nodes[0].do(t, "CLUSTER", "MEET", "127.0.0.1", ports[1], bus["cluster-port"])
+	nodes[0].do(t, "CLUSTER", "MEET", "127.0.0.1", nodes[1].ports[0], nodes[1].ports[1])
 	bridgetest.Eventually(t, "they know each other", func() bool {
 		known, _ := nodes[0].do(t, "CLUSTER", "NODES").ToString()
 		return strings.Contains(known, ids) && !strings.Contains(known, "handshake")
@@ -182,7 +183,7 @@ func TestTLS(t *testing.T) {
 	s.await(t, "b", 1)
 	s.publish(t, "wsloop.x", forge(1, 1, "secret"))
 	bridgetest.Eventually(t, "a message", func() bool { return got.Last() == "x secret" })
-	if err := b.Close(); err != nil || accepted.Load() != 2 {
+	if err := b.Close(); err != nil || accepted.Load() < 2 {
 		t.Error(err, accepted.Load())
 	}
 }

@@ -30,6 +30,7 @@ type Bridge struct {
 	receiver   engine.BridgeReceiver
 	counters   counters
 	state      atomic.Uint32 // a state; changed under mu
+	longest    atomic.Int64  // payload that may be published, in bytes
 	subscribed atomic.Int64  // what the broker has confirmed
 
 	mu       sync.Mutex
@@ -77,6 +78,8 @@ func New(options Options, broker Broker) *Bridge {
 		ended:   make(chan struct{}),
 		known:   origins{most: maxOrigins},
 	}
+	b.options.Logger = options.Logger.With(slog.String("broker", options.Broker))
+	b.longest.Store(int64(options.MaxMessageBytes))
 	b.ctx, b.giveUp = context.WithCancel(context.Background())
 	b.inbox.init(options, &b.counters)
 	b.out.dropped = func(Message) { b.counters.dropped.Add(1) }
@@ -121,7 +124,7 @@ func (b *Bridge) Interest(pattern string, wanted bool) {
 
 // Publish implements engine.Bridge. The error is ErrAway, ErrTooLong or ErrClosed.
 func (b *Bridge) Publish(name string, op codec.Opcode, payload []byte) error {
-	if len(payload) > b.options.MaxMessageBytes {
+	if int64(len(payload)) > b.longest.Load() {
 		b.counters.tooLong.Add(1)
 		return ErrTooLong
 	}
@@ -205,6 +208,12 @@ func (b *Bridge) drop() (lost int) {
 	lost = b.out.clear()
 	b.counters.missed.Add(uint64(lost))
 	return lost
+}
+
+// Limit says how long a message the broker takes, in bytes and with its envelope. Broker.Connect calls it if there is such a limit. What is
+// published from then on and would be longer is refused as ErrTooLong.
+func (b *Bridge) Limit(messageBytes int64) {
+	b.longest.Store(min(int64(b.options.MaxMessageBytes), messageBytes-EnvelopeBytes))
 }
 
 // Complain notes what a broker refused without ending the link. Any goroutine.

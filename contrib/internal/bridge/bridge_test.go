@@ -31,6 +31,11 @@ func TestCarry(t *testing.T) {
 	if st := a.Stats(); st.Echoes != 2*n || st.Carried != n+10 {
 		t.Errorf("%+v", st)
 	}
+	h.mu.Lock() // it cannot connect yet
+	c, _ := h.opened(t, Options{})
+	bridgetest.Publish(c, "x", n, n+5)
+	h.mu.Unlock()
+	bridgetest.Eventually(t, "what waited for the first link", func() bool { return got.Count() == n+5 && sums(c) == 5 })
 	b.Interest("x", false)
 	bridgetest.Eventually(t, "nothing is subscribed", func() bool { return b.Stats().Subscribed == 0 })
 	if err := b.Open(got); err == nil {
@@ -60,6 +65,14 @@ func TestRefusals(t *testing.T) {
 	}
 	if st := b.Stats(); st.Refused != 2 || got.Count() != 0 {
 		t.Errorf("%+v", st)
+	}
+	a.Limit(EnvelopeBytes + 5)
+	if err := a.Publish("x", codec.OpcodeText, make([]byte, 6)); err != ErrTooLong {
+		t.Error(err)
+	}
+	a.Limit(1 << 40)
+	if err := a.Publish("x", codec.OpcodeText, make([]byte, 11)); err != ErrTooLong {
+		t.Error(err)
 	}
 	b.Unwanted()
 	got.Refuse(errors.New("no"))

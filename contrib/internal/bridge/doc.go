@@ -1,5 +1,5 @@
-// Package bridge is what bridges over brokers of messages have in common: a Bridge is an engine.Bridge that reaches other servers over a
-// Broker, which says how to connect, subscribe and publish. contrib/redis is one.
+// Package bridge is what contrib/nats and contrib/redis have in common: a Bridge is an engine.Bridge that reaches other servers over a
+// Broker, which says how to connect, subscribe and publish.
 //
 // # Goroutines
 //

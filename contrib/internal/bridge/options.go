@@ -24,6 +24,8 @@ const maxBackoff = 30 * time.Second
 
 // Options of a Bridge. Zero means the default.
 type Options struct {
+	// Broker is what the log calls it.
+	Broker string
 	// Prefix stands before the names of topics at the broker: tokens, each with a dot behind it.
 	Prefix string
 

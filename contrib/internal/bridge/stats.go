@@ -15,7 +15,7 @@ type Stats struct {
 	Unconfirmed uint64 // the connection broke before the broker confirmed them: they may have arrived
 	Missed      uint64 // the broker was away, or the bridge was closed
 	Dropped     uint64 // the oldest, because more were published than the broker took
-	TooLong     uint64 // beyond Options.MaxMessageBytes
+	TooLong     uint64 // beyond Options.MaxMessageBytes or Bridge.Limit
 	Unsendable  uint64 // refused by the broker
 
 	// What became of messages that came. Each is counted once.

@@ -1,3 +1,4 @@
+// Package natstest runs NATS in tests.
 package natstest
 
 import (
