@@ -207,6 +207,9 @@ func (m *model) check() {
 	if got := m.table.Subscriptions(id, nil); !equal(got, slices.Collect(maps.Keys(m.subs[id]))) {
 		m.t.Errorf("%d has %q", id, got)
 	}
+	if got := m.table.Subscribed(id, pattern); got != hasKey(m.subs[id], pattern) {
+		m.t.Errorf("%d has %s: %v", id, pattern, got)
+	}
 	if got, want := m.table.Count(pattern), m.count(pattern); got != want {
 		m.t.Errorf("%s has %d subscribers, not %d", pattern, got, want)
 	}
