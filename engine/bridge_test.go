@@ -197,9 +197,11 @@ func TestBridgeOpens(t *testing.T) {
 	r := serve(t, s)
 	r.open().expect(codec.OpcodeText, "early")
 	poll(t, "the server to open", func() bool { return s.allLoops() != nil })
+	p.mu.Lock()
 	if !slices.Equal(p.told, []string{"+kept.>", "+>"}) {
 		t.Errorf("told %q", p.told)
 	}
+	p.mu.Unlock()
 	r.stop()
 	if !p.closed {
 		t.Error("the bridge was not closed")

@@ -2,8 +2,11 @@ package engine
 
 import (
 	"fmt"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/wsloop/wsloop/codec"
@@ -218,6 +221,41 @@ func TestRetainWhilePublishing(t *testing.T) {
 		publish(t, s, "n.1", fmt.Sprint(n))
 	}
 	wg.Wait()
+}
+
+// Who comes and goes while others publish is never sent a retained message behind the same, or a newer one.
+func TestRetainedOnceWhilePublishing(t *testing.T) {
+	tr := newTrace()
+	s := &Server{Events: tr.events(), Topics: []Topic{{Pattern: "n", Retain: true, Overflow: &Overflow{Policy: OverflowDropNewest}}}}
+	m := newMemory(t, s)
+	c := m.conn(tr)
+	var over atomic.Bool
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer over.Store(true)
+	wg.Go(func() {
+		for n := 0; !over.Load(); n++ {
+			if _, err := s.Publish("n", codec.OpcodeText, fmt.Appendf(nil, "%09d", n)); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	for range 5000 {
+		subscribe(t, c, "n")
+		runtime.Gosched()
+		c.Unsubscribe("n")
+		for m.turn(); c.Buffered() > 0; m.turn() { // of many the rest waits
+		}
+		previous := -1
+		for out := m.take(c.token); len(out) > 0; out = out[11:] {
+			n, err := strconv.Atoi(string(out[2:11]))
+			if err != nil || n <= previous {
+				t.Errorf("%q behind %d", out[2:11], previous)
+				return
+			}
+			previous = n
+		}
+	}
 }
 
 // Who subscribes to what is not retained waits for nobody who publishes.
