@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"unicode/utf8"
 
 	"github.com/wsloop/wsloop/codec"
@@ -48,7 +49,11 @@ type interest struct {
 	bridge Bridge // nil without one
 	// loops may be below 0 for a moment: loops count in and out when they have unlocked their tables, in any order.
 	loops map[string]int
+	held  *atomic.Int64 // counts what is in loops
 }
+
+// interestBytes is about what a pattern takes in interest.loops beside its text.
+const interestBytes = 64
 
 // change counts a loop in (by 1) that has a first subscriber of a pattern, or out (by -1). Neither loop.mu nor a lane is held,
 // for the bridge is called.
@@ -63,8 +68,10 @@ func (i *interest) change(pattern string, by int) {
 	switch {
 	case after == 0:
 		delete(i.loops, pattern)
+		i.held.Add(-int64(interestBytes + len(pattern)))
 	case before == 0:
 		i.loops[strings.Clone(pattern)] = after // pattern may be part of something long
+		i.held.Add(int64(interestBytes + len(pattern)))
 	default:
 		i.loops[pattern] = after
 	}
@@ -82,7 +89,7 @@ func (s *Server) openBridge() error {
 		return err
 	}
 	in := &s.topics.interest
-	in.bridge, in.loops = s.Bridge, make(map[string]int)
+	in.bridge, in.loops, in.held = s.Bridge, make(map[string]int), &s.budget.held
 	for i := range s.topics.rules {
 		if rule := &s.topics.rules[i]; rule.retain {
 			in.change(rule.pattern, 1)

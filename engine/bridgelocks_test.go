@@ -103,7 +103,7 @@ func TestBridgePanics(t *testing.T) {
 // Loops count themselves in and out in any order; the bridge hears of what alternates.
 func TestInterestInAnyOrder(t *testing.T) {
 	h := &hook{}
-	i := interest{bridge: h, loops: make(map[string]int)}
+	i := interest{bridge: h, loops: make(map[string]int), held: new(atomic.Int64)}
 	told := ""
 	h.interest = func(_ string, wanted bool) { told += map[bool]string{true: "+", false: "-"}[wanted] }
 	for _, by := range []int{-1, 1, 1, 1, -1, -1, -1, 1, 1, -1} {

@@ -18,7 +18,7 @@ const minWindowBits = 8
 type class struct {
 	once     sync.Once
 	done     atomic.Bool
-	prepared *Prepared // nil if it did not become smaller
+	prepared *Prepared // nil if it did not become smaller, or there is no room for it beside a retained message
 }
 
 // classFor is the window for which p is to be compressed before the connection gets it, in bits, or 0 if p is to be sent as it
@@ -58,7 +58,9 @@ func (p *Prepared) class(bits uint8) *class {
 // compress compresses p for receivers with such a window, unless that was done. Any goroutine may call it.
 func (k *class) compress(p *Prepared, bits uint8) {
 	k.once.Do(func() {
-		k.prepared = p.compressed(bits)
+		if small := p.compressed(bits); small != nil {
+			p.server.keepSmaller(k, p, small)
+		}
 		k.done.Store(true)
 	})
 }

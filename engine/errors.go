@@ -13,8 +13,8 @@ var (
 	// (OverflowClose). It is the reason of such connections too.
 	ErrTooSlow = errors.New("engine: peer does not read fast enough")
 	// ErrMemory reports that the server's memory budget is used up (Server.MaxMemoryBytes). From
-	// Send it means that the message was refused; as the reason of a connection, that
-	// it was closed because it held much, or needed more.
+	// Send it means that the message was refused; from Subscribe, that subscriptions take as much as they may; as the reason of
+	// a connection, that it was closed because it held much, or needed more.
 	ErrMemory = errors.New("engine: memory budget is used up")
 	// ErrRate is the reason of connections that exceeded a rate (RateClose).
 	ErrRate = errors.New("engine: peer sends too fast")

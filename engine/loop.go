@@ -86,6 +86,7 @@ type loop struct {
 	lingering     map[poller.Token]*inbox // of connections that ended before their callbacks had run
 	topics        topic.Table             // who subscribes, by slot
 	topicsVersion uint64                  // changes with them
+	topicsMetered int                     // what the budget counts for them
 }
 
 var _ poller.Handler = (*loop)(nil)

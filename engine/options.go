@@ -34,6 +34,7 @@ import (
 //	MaxInFlight         16           the connection is not read, if MaxInFlightBytes is exceeded too
 //	MaxInFlightBytes    64 KiB       the connection is not read, if MaxInFlight is exceeded too, or this sixteen times
 //	MaxSubscriptions    256          ErrSubscriptions
+//	MaxWildcardTokens   8            *TopicError
 //	MaxRetainedBytes    64 MiB       the message is sent and not retained
 //	MaxTLSHandshakes    16,384       the oldest that waits for its peer is ended
 //	HandshakeTimeout    10 s         HTTP 408; with TLS or a PROXY header, the TCP connection is closed
@@ -49,8 +50,9 @@ import (
 //
 // MaxMemoryBytes is half of the runtime's memory limit (GOMEMLIMIT) if that is less. MaxConnections is
 // what the limit on descriptors leaves: all but a sixteenth, and all but 32 at least. Beyond Deflate.MaxWindowBytes, an eighth of
-// MaxMemoryBytes unless set, no context takeover is agreed. MaxRetainedBytes is a quarter of MaxMemoryBytes if that is less than 64 MiB, and
-// may be half of it at most.
+// MaxMemoryBytes unless set, no context takeover is agreed. MaxRetainedBytes is a quarter of MaxMemoryBytes if that is less than 64 MiB; more
+// than half of it is refused. Subscriptions take a quarter of MaxMemoryBytes at most, and with MaxRetainedBytes no more than five eighths: beyond,
+// ErrMemory.
 //
 // Fixed: a connection gets one read of 64 KiB, or of maxReadBytes inside a long message, framesPerTurn frames and about
 // inflatedPerTurn inflated bytes per turn. What
@@ -77,8 +79,10 @@ const (
 	DefaultCloseTimeout     = 5 * time.Second
 	DefaultSlowCallback     = time.Second
 	DefaultMaxSubscriptions = 256
-	DefaultMaxRetainedBytes = 64 << 20
+	DefaultMaxRetainedBytes = 64 << 20 // or a quarter of MaxMemoryBytes
 	DefaultDrainRate        = 5000
+
+	DefaultMaxWildcardTokens = 8
 )
 
 // Unlimited, as a limit, is none.
@@ -254,6 +258,7 @@ func (s *Server) check() error {
 		{"CloseTimeout", int64(s.CloseTimeout)},
 		{"SlowCallback", int64(s.SlowCallback)},
 		{"MaxSubscriptions", int64(s.MaxSubscriptions)},
+		{"MaxWildcardTokens", int64(s.MaxWildcardTokens)},
 		{"MaxRetainedBytes", s.MaxRetainedBytes},
 		{"Drain.Rate", int64(s.Drain.Rate)},
 		{"Drain.Window", int64(s.Drain.Window)},

@@ -17,6 +17,7 @@ type Prepared struct {
 	waiting atomic.Int32
 
 	smaller atomic.Pointer[classes] // nil until a receiver wants it compressed
+	kept    bool                    // it is retained, or compressed from what is; retained.mu guards it
 }
 
 // Prepare encodes a text or binary message. payload is copied. The error is ErrOpcode.

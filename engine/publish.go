@@ -20,7 +20,8 @@ type Published struct {
 func (p Published) Receivers() int { return p.Sent + p.Queued }
 
 // Publish sends a text or binary message to all connections that subscribe to a topic, and to other servers by Server.Bridge. It
-// never blocks for a peer. payload is copied once, for all of them. The error is a *TopicError, ErrOpcode, or ErrServerClosed before the
+// never blocks for a peer. payload is copied once, for all of them. As with Send, that a text is valid UTF-8 is up to the caller, and so is
+// the length: MaxMessageBytes is for what peers send, and for what bridges bring. The error is a *TopicError, ErrOpcode, or ErrServerClosed before the
 // server serves and once Serve is about to return.
 //
 // All receivers of a topic get its messages in the same order, and those of one goroutine in the order of its calls. Any goroutine,
@@ -127,20 +128,33 @@ func (f *fanOut) put() {
 // fanOutChunk is how many connections get a message while the lock of their loop is held.
 const fanOutChunk = 512
 
-// run puts a message into the outbox of a loop for each of its subscribers, and wakes the loop once.
+// run puts a message into the outbox of a loop for each of its subscribers, and wakes the loop once, without its lock.
 func (f *fanOut) run(l *loop, p *publication, o *outgoing) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
+	any := f.place(l, p, o)
+	l.mu.Unlock()
+	if any {
+		l.driver.Wake()
+	}
+}
+
+// place does so, and says whether there is a subscriber. loop.mu is held, and not while something takes long.
+func (f *fanOut) place(l *loop, p *publication, o *outgoing) bool {
 	if l.topics.Len() == 0 {
-		return
+		return false
 	}
 	f.sets = l.topics.Match(p.name, f.sets[:0])
 	f.members = l.topics.Union(f.sets, f.members[:0])
 	if len(f.members) == 0 {
-		return
+		return false
 	}
-	prepared := p.prepare(l.server)
 	version, changed := l.topicsVersion, false
+	if p.prepared == nil {
+		l.mu.Unlock() // copying may take long
+		p.prepare(l.server)
+		l.mu.Lock()
+	}
+	prepared := p.prepared
 	for i, member := range f.members {
 		if i > 0 && i%l.settings.fanOutChunk == 0 {
 			l.mu.Unlock() // others want to send, too
@@ -162,7 +176,7 @@ func (f *fanOut) run(l *loop, p *publication, o *outgoing) {
 		}
 		f.count(l.placePrepared(Conn{l, t}, o, prepared))
 	}
-	l.driver.Wake()
+	return true
 }
 
 func (f *fanOut) count(sent Sent, err error) {

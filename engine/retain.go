@@ -6,61 +6,109 @@ import (
 	"github.com/wsloop/wsloop/engine/internal/topic"
 )
 
-// retained are the last messages of the topics that keep them.
+// retained are the last messages of the topics that keep them, each with what it was compressed to.
 type retained struct {
-	mu    sync.Mutex
-	names topic.Retained[*Prepared]
-	bytes int64
-	most  int64
+	mu      sync.Mutex
+	names   topic.Retained[*Prepared]
+	frames  int64 // bytes of the messages, which the budget counts because they are held
+	n       int   // of them
+	metered int   // what the budget counts besides
+	most    int64
 }
 
-// retainedBytes is about what a retained message takes beside its frame and its name.
-const retainedBytes = 256
+// preparedBytes is about what a Prepared takes beside its frame, its part of classes included.
+const preparedBytes = 192
 
-func retainedCost(name string, p *Prepared) int64 {
-	return int64(len(name)+len(p.frame)) + retainedBytes
+// bytes is what counts against Server.MaxRetainedBytes. mu is held.
+func (r *retained) bytes() int64 { return r.frames + int64(r.metered) }
+
+// meter tells the budget. mu is held.
+func (r *retained) meter(b *budget) { b.account(&r.metered, r.names.Bytes()+r.n*preparedBytes) }
+
+// hold counts a message. mu is held.
+func (r *retained) hold(p *Prepared) {
+	p.kept = true
+	p.hold()
+	r.frames += int64(len(p.frame))
+	r.n++
+}
+
+// release takes back hold, for what p was compressed to as well. mu is held.
+func (r *retained) release(p *Prepared) {
+	p.kept = false
+	p.release()
+	r.frames -= int64(len(p.frame))
+	r.n--
+	if all := p.smaller.Load(); all != nil {
+		for i := range all {
+			if small := all[i].prepared; small != nil && small.kept {
+				r.release(small)
+			}
+		}
+	}
 }
 
 // retain keeps a message in place of the one before, which goes in any case. The lane of the topic is held.
 func (s *Server) retain(p *publication) {
 	r := &s.topics.retained
 	prepared := p.prepare(s)
-	cost := retainedCost(p.name, prepared)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.drop(p.name)
-	if r.bytes+cost > r.most || !s.budget.allows(int(cost)) {
+	if before, ok := r.names.Set(p.name, prepared); ok {
+		r.release(before)
+	}
+	r.hold(prepared)
+	r.meter(&s.budget)
+	if r.bytes() > r.most || s.budget.over() {
+		r.drop(p.name, &s.budget)
 		s.counters.unretained.Add(1)
-		return
 	}
-	prepared.hold()
-	r.names.Set(p.name, prepared)
-	r.bytes += cost
-	s.budget.held.Add(cost - int64(len(prepared.frame))) // hold counts the frame
 }
 
-func (r *retained) drop(name string) bool {
-	before, ok := r.names.Delete(name)
-	if ok {
-		cost := retainedCost(name, before)
-		r.bytes -= cost
-		before.server.budget.held.Add(int64(len(before.frame)) - cost)
-		before.release()
+// drop forgets the message of a topic, if there is one. mu is held.
+func (r *retained) drop(name string, b *budget) {
+	if before, ok := r.names.Delete(name); ok {
+		r.release(before)
+		r.meter(b)
 	}
-	return ok
 }
 
-// DropRetained forgets the retained message of a topic, and says whether there was one. Other servers keep theirs. Any goroutine.
-func (s *Server) DropRetained(name string) bool {
-	if s.allLoops() == nil || topic.CheckName(name) != nil {
+// keepSmaller notes in a class what a message was compressed to. It is retained as long as the message is; if there is no room
+// for that, the message is sent as it is.
+func (s *Server) keepSmaller(k *class, whole, small *Prepared) {
+	r := &s.topics.retained
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if whole.kept {
+		n := len(small.frame) + preparedBytes
+		if r.bytes()+int64(n) > r.most || !s.budget.allows(n) {
+			return
+		}
+		r.hold(small)
+		r.meter(&s.budget)
+	}
+	k.prepared = small
+}
+
+// DropRetained forgets the retained messages of the topics that match a pattern, and says whether there were any. Other servers
+// keep theirs. Any goroutine.
+func (s *Server) DropRetained(pattern string) bool {
+	if s.allLoops() == nil || topic.CheckPattern(pattern) != nil {
 		return false
 	}
-	lane := s.topics.lane(name)
-	lane.Lock()
-	defer lane.Unlock()
-	s.topics.retained.mu.Lock()
-	defer s.topics.retained.mu.Unlock()
-	return s.topics.retained.drop(name)
+	defer s.topics.holdBack(pattern)()
+	r := &s.topics.retained
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var names []string
+	r.names.Match(pattern, func(name string, _ *Prepared) bool {
+		names = append(names, name)
+		return true
+	})
+	for _, name := range names {
+		r.drop(name, &s.budget)
+	}
+	return len(names) > 0
 }
 
 // sendRetained sends a new subscriber the messages that are retained. Their lanes are held, so that none is published twice, or between.

@@ -100,10 +100,13 @@ type Server struct {
 	SlowCallback time.Duration
 	// Drain is how Shutdown closes connections.
 	Drain Drain
-	// Topics say what holds for messages to some topics. MaxSubscriptions is how many subscriptions a connection may
-	// have, and MaxRetainedBytes what retained messages may take.
-	Topics           []Topic
-	MaxSubscriptions int
+	// Topics say what holds for messages to some topics.
+	Topics []Topic
+	// MaxSubscriptions is how many subscriptions a connection may have, and MaxWildcardTokens how many tokens a pattern with
+	// wildcards that it subscribes to: each "*" may double what is looked at for a message, while its loop waits.
+	MaxSubscriptions, MaxWildcardTokens int
+	// MaxRetainedBytes is what retained messages may take: unless set, 64 MiB, or a quarter of MaxMemoryBytes if that is less. More than
+	// half of MaxMemoryBytes is refused.
 	MaxRetainedBytes int64
 	// Bridge, if set, joins the topics of this server with those of others. BridgeGap is called, on any goroutine, when messages
 	// from these may have been missed.

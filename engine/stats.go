@@ -50,14 +50,15 @@ type Stats struct {
 	MemoryClosures uint64 // connections closed because memory was short
 	MemoryPauses   uint64 // times that one was not read because memory was short
 
-	Subscriptions int64  // that connections have now
-	Published     uint64 // messages that were given to Publish or came from other servers
-	Deliveries    uint64 // of these to subscribers
-	Undelivered   uint64 // deliveries that were dropped at once, those of retained messages to new subscribers included
-	Unretained    uint64 // messages that found no room in MaxRetainedBytes
-	Uncarried     uint64 // messages that the bridge dropped
-	Foreign       uint64 // messages from other servers that were refused
-	Gaps          uint64 // times that messages from other servers may have been missed
+	Subscriptions        int64  // that connections have now
+	RefusedSubscriptions uint64 // subscriptions refused with ErrMemory
+	Published            uint64 // messages that were given to Publish or came from other servers
+	Deliveries           uint64 // of these to subscribers
+	Undelivered          uint64 // deliveries that were dropped at once, those of retained messages to new subscribers included
+	Unretained           uint64 // messages that found no room in MaxRetainedBytes, or in MaxMemoryBytes
+	Uncarried            uint64 // messages that the bridge dropped
+	Foreign              uint64 // messages from other servers that were refused
+	Gaps                 uint64 // times that messages from other servers may have been missed
 
 	SlowCallbacks uint64        // times that a callback held up a loop for longer than SlowCallback
 	LoopLag       time.Duration // how late the loops' last ticks were, the latest of them
@@ -77,7 +78,7 @@ type counters struct {
 	memoryClosures, memoryPauses                       counter
 	slowCallbacks                                      counter
 	published, deliveries, undelivered, unretained     counter
-	uncarried, foreign, gaps                           counter
+	uncarried, foreign, gaps, refusedSubscriptions     counter
 	subscriptions                                      atomic.Int64
 	maxLag                                             atomic.Int64
 }
@@ -121,14 +122,15 @@ func (s *Server) Stats() Stats {
 		MemoryClosures: c.memoryClosures.Load(),
 		MemoryPauses:   c.memoryPauses.Load(),
 
-		Subscriptions: c.subscriptions.Load(),
-		Published:     c.published.Load(),
-		Deliveries:    c.deliveries.Load(),
-		Undelivered:   c.undelivered.Load(),
-		Unretained:    c.unretained.Load(),
-		Uncarried:     c.uncarried.Load(),
-		Foreign:       c.foreign.Load(),
-		Gaps:          c.gaps.Load(),
+		Subscriptions:        c.subscriptions.Load(),
+		Published:            c.published.Load(),
+		Deliveries:           c.deliveries.Load(),
+		Undelivered:          c.undelivered.Load(),
+		Unretained:           c.unretained.Load(),
+		RefusedSubscriptions: c.refusedSubscriptions.Load(),
+		Uncarried:            c.uncarried.Load(),
+		Foreign:              c.foreign.Load(),
+		Gaps:                 c.gaps.Load(),
 
 		SlowCallbacks: c.slowCallbacks.Load(),
 		MaxLoopLag:    time.Duration(c.maxLag.Load()),

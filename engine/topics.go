@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/wsloop/wsloop/codec"
 	"github.com/wsloop/wsloop/engine/internal/topic"
@@ -46,7 +47,10 @@ const laneCount = 64
 // topics are what the loops share of topics. Each loop has the subscriptions of its connections.
 type topics struct {
 	rules []topicRule
-	limit int // of subscriptions of one connection
+	limit int          // of subscriptions of one connection
+	depth int          // tokens of a pattern with wildcards
+	bytes atomic.Int64 // of the subscriptions of all loops
+	most  int64        // of bytes
 	seed  maphash.Seed
 	// lanes order what is published to a topic: all receivers see the same order, and a retained message is the last one. A lane is
 	// locked before loop.mu, and never held over a callback.
@@ -81,12 +85,16 @@ func (r *topicRule) outgoing(name string, op codec.Opcode, d Delivery) *outgoing
 
 // newTopics checks the configuration.
 func (s *Server) newTopics() (*topics, error) {
-	ts := &topics{limit: orDefault(s.MaxSubscriptions, DefaultMaxSubscriptions), seed: maphash.MakeSeed()}
+	ts := &topics{
+		limit: orDefault(s.MaxSubscriptions, DefaultMaxSubscriptions), depth: orDefault(s.MaxWildcardTokens, DefaultMaxWildcardTokens),
+		seed: maphash.MakeSeed(),
+	}
 	memory := orDefault(s.MaxMemoryBytes, defaultMemory())
 	ts.retained.most = orDefault(s.MaxRetainedBytes, min(DefaultMaxRetainedBytes, memory/4))
 	if ts.retained.most > memory/2 {
 		return nil, &ConfigError{"MaxRetainedBytes", "is more than half of MaxMemoryBytes, which connections need"}
 	}
+	ts.most = min(memory/4, memory/8*5-ts.retained.most) // together no more than budget.excess counts on
 	for i := range s.Topics {
 		t := &s.Topics[i]
 		if err := topic.CheckPattern(t.Pattern); err != nil {
@@ -120,12 +128,16 @@ func (s *Server) newTopics() (*topics, error) {
 // is none. Subscriptions end with the connection. Any goroutine.
 //
 // The names of topics are tokens separated by dots: "rooms.5.talk". In a pattern, "*" stands for one token, and ">" as the last one for
-// one or more. The error is ErrClosed, as it is before Open and once the closing handshake has begun, ErrSubscriptions, or a *TopicError.
+// one or more. The error is ErrClosed, as it is before Open and once the closing handshake has begun, ErrSubscriptions, a *TopicError (also for a
+// pattern with wildcards of more than Server.MaxWildcardTokens), or ErrMemory: all subscriptions of a server take at most a quarter of MaxMemoryBytes.
 func (c Conn) Subscribe(pattern string) error {
 	if c.loop == nil {
 		return ErrClosed
 	}
 	if err := topic.CheckPattern(pattern); err != nil {
+		return err
+	}
+	if err := topic.CheckDepth(pattern, c.loop.server.topics.depth); err != nil {
 		return err
 	}
 	added, first, events, err := c.subscribe(pattern)
@@ -152,6 +164,12 @@ func (c Conn) subscribe(pattern string) (added, first bool, events *Events, err 
 	}
 	events = (*l.server.events.Load())[s.events]
 	added, first, err = l.topics.Subscribe(c.token.Slot(), uint64(c.token), pattern, ts.limit)
+	if added && !l.meterTopics() {
+		l.topics.Unsubscribe(c.token.Slot(), pattern)
+		l.meterTopics()
+		l.server.counters.refusedSubscriptions.Add(1)
+		added, first, err = false, false, ErrMemory
+	}
 	if added {
 		l.topicsVersion++
 		l.server.counters.subscriptions.Add(1)
@@ -161,6 +179,15 @@ func (c Conn) subscribe(pattern string) (added, first bool, events *Events, err 
 		c.sendRetained(pattern)
 	}
 	return added, first, events, err
+}
+
+// meterTopics tells the budget what the subscriptions of the loop take, and says whether they may take so much. loop.mu is held.
+func (l *loop) meterTopics() bool {
+	ts, b := l.server.topics, &l.server.budget
+	bytes := l.topics.Bytes()
+	total := ts.bytes.Add(int64(bytes - l.topicsMetered))
+	b.account(&l.topicsMetered, bytes)
+	return total <= ts.most && !b.over()
 }
 
 // retain says whether messages to topics that match a pattern may be retained.
@@ -202,6 +229,7 @@ func (c Conn) Unsubscribe(pattern string) bool {
 	removed, last := l.topics.Unsubscribe(c.token.Slot(), pattern)
 	if removed {
 		l.topicsVersion++
+		l.meterTopics()
 		l.server.counters.subscriptions.Add(-1)
 	}
 	l.mu.Unlock()
@@ -235,6 +263,16 @@ func (c Conn) Subscriptions() []string {
 	return c.loop.topics.Subscriptions(c.token.Slot(), nil)
 }
 
+// Subscribed says whether the connection has a subscription to exactly this pattern. Any goroutine.
+func (c Conn) Subscribed(pattern string) bool {
+	if c.loop == nil {
+		return false
+	}
+	c.loop.mu.Lock()
+	defer c.loop.mu.Unlock()
+	return c.loop.sendingOf(c.token) != nil && c.loop.topics.Subscribed(c.token.Slot(), pattern)
+}
+
 // unsubscribe ends all subscriptions of a connection that is gone.
 func (l *loop) unsubscribe(t poller.Token, s *session) {
 	told := l.eventsOf(s).Unsubscribed
@@ -245,6 +283,7 @@ func (l *loop) unsubscribe(t poller.Token, s *session) {
 	})
 	if len(ended) > 0 {
 		l.topicsVersion++
+		l.meterTopics()
 		l.server.counters.subscriptions.Add(-int64(len(ended)))
 	}
 	l.mu.Unlock()

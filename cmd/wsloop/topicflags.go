@@ -18,8 +18,9 @@ func addTopics(flags *flag.FlagSet, s *engine.Server) {
 			topicOf(s, pattern).Conflate = true
 			return nil
 		})
-	flags.Int64Var(&s.MaxRetainedBytes, "max-retained", engine.DefaultMaxRetainedBytes, "most `bytes` of messages that topics keep")
+	flags.Int64Var(&s.MaxRetainedBytes, "max-retained", 0, "most `bytes` of messages that topics keep (default 64 MiB, or a quarter of -max-memory)")
 	flags.IntVar(&s.MaxSubscriptions, "max-subscriptions", engine.DefaultMaxSubscriptions, "most subscriptions of one connection, and most topics whose count it watches")
+	flags.IntVar(&s.MaxWildcardTokens, "max-wildcard-tokens", engine.DefaultMaxWildcardTokens, "most tokens of a pattern with wildcards")
 }
 
 // checkTopics says what is wrong with these flags, if anything.

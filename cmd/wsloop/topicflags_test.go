@@ -15,16 +15,16 @@ import (
 
 // The topics of flags stand in the order in which patterns first come.
 func TestTopicFlags(t *testing.T) {
-	c, err := parseServe(strings.Fields("-mode topics -retain a.> -conflate b -retain c -conflate a.> -max-retained 5 -max-subscriptions 6"), io.Discard)
+	c, err := parseServe(strings.Fields("-mode topics -retain a.> -conflate b -retain c -conflate a.> -max-retained 5 -max-subscriptions 6 -max-wildcard-tokens 7"), io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []engine.Topic{{Pattern: "a.>", Retain: true, Conflate: true}, {Pattern: "b", Conflate: true}, {Pattern: "c", Retain: true}}
-	if s := &c.server; !reflect.DeepEqual(s.Topics, want) || s.MaxRetainedBytes != 5 || s.MaxSubscriptions != 6 || s.BridgeGap == nil {
+	if s := &c.server; !reflect.DeepEqual(s.Topics, want) || s.MaxRetainedBytes != 5 || s.MaxSubscriptions != 6 || s.MaxWildcardTokens != 7 || s.BridgeGap == nil {
 		t.Errorf("%+v, %d, %d", s.Topics, s.MaxRetainedBytes, s.MaxSubscriptions)
 	}
 	if c, err = parseServe(nil, io.Discard); err != nil || c.server.Topics != nil || c.server.MaxSubscriptions != engine.DefaultMaxSubscriptions ||
-		c.server.MaxRetainedBytes != engine.DefaultMaxRetainedBytes {
+		c.server.MaxRetainedBytes != 0 || c.server.MaxWildcardTokens != engine.DefaultMaxWildcardTokens {
 		t.Errorf("no flags: %+v, %v", c, err)
 	}
 }

@@ -20,11 +20,13 @@
 // A map leads from a pattern to its set, also for the name that a message is sent to.
 // Patterns with wildcards stand besides in a tree of tokens. A message's name walks down
 // it along its own tokens and the wildcards, and looks at no node twice, so it costs no
-// more than there are tokens in all those patterns. [Retained] keeps names in such a
-// tree, which patterns walk.
+// more than there are tokens in all those patterns, nor, where each has at most d tokens,
+// than there are nodes in a binary tree of that depth: who lets others choose patterns
+// bounds d ([CheckDepth]). [Retained] keeps names in such a tree, which patterns walk.
 //
 // Sets and nodes go with their last user, slices shrink when more than half of them is
 // unused, maps bucket by bucket, and chunks of slabs go when nothing in them is used.
+// Bytes counts what there is at the moment: slices by their capacity, the rest by its number.
 //
 // Nothing here locks: the user, which is one loop, holds its mutex.
 package topic

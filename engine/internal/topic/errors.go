@@ -21,6 +21,7 @@ const (
 	WildcardInName                    // * or >, where a name is needed
 	WildcardInToken                   // * or > beside other bytes of a token
 	TailNotLast                       // > before other tokens
+	TooDeep                           // more tokens than a pattern with wildcards may have: see CheckDepth
 )
 
 // String is the reason in words.
@@ -42,6 +43,8 @@ func (r Reason) String() string {
 		return "a wildcard is a whole token"
 	case TailNotLast:
 		return "> stands at the end only"
+	case TooDeep:
+		return "more tokens than a pattern with wildcards may have"
 	}
 	return "unknown"
 }

@@ -41,7 +41,7 @@ func FuzzPattern(f *testing.F) {
 				t.Fatalf("%q: %d, %v", name, v, ok)
 			}
 		}
-		if held := holds(&table); held != "" || retained.root.few != nil || retained.root.many != nil {
+		if held := holds(&table); held != "" || retained.Bytes() != 0 || retained.tree.root.few != nil || retained.tree.root.many != nil {
 			t.Fatal("something is left: ", held)
 		}
 	})

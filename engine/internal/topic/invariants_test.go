@@ -17,7 +17,7 @@ func (t *Table) fault() string {
 	if f := t.subscribers.fault(); f != "" {
 		return "subscribers: " + f
 	}
-	wild, memberships, found := 0, 0, 0
+	wild, memberships, found, room, text := 0, 0, 0, 0, 0
 	for pattern, s := range t.sets.all {
 		if f := t.faultOfSet(pattern, s); f != "" {
 			return pattern + ": " + f
@@ -26,6 +26,8 @@ func (t *Table) fault() string {
 			wild++
 		}
 		memberships += len(s.members)
+		room += s.room()
+		text += len(pattern)
 	}
 	if n := count(&t.indexed); n != t.sets.n {
 		return fmt.Sprint(n, " indices for ", t.sets.n, " sets")
@@ -33,6 +35,7 @@ func (t *Table) fault() string {
 	for id := range uint32(len(t.subscribers.chunks)) * chunkLen {
 		if entries := t.subscribers.at(id); entries != nil {
 			found += len(*entries)
+			room += 8 * cap(*entries)
 			if len(*entries) == 0 || slack(*entries) {
 				return fmt.Sprint("subscriber ", id, " has ", len(*entries), " entries, room for ", cap(*entries))
 			}
@@ -40,6 +43,9 @@ func (t *Table) fault() string {
 	}
 	if found != memberships {
 		return fmt.Sprint(found, " entries for ", memberships, " memberships")
+	}
+	if room != t.room || text != t.text {
+		return fmt.Sprint(room, " bytes of members and ", text, " of patterns, says ", t.room, " and ", t.text)
 	}
 	values, f := t.wildcards.fault()
 	if f == "" && values != wild {
@@ -68,7 +74,7 @@ func (t *Table) faultOfSet(pattern string, s *Set) string {
 		return fmt.Sprint(len(s.members), " members, room for ", cap(s.members), " and ", cap(s.owners))
 	case IsPattern(pattern) != (s.node != nil):
 		return "in the tree, or not"
-	case s.node != nil && (s.node != t.wildcards.find(pattern) || !s.node.has || s.node.value != s):
+	case s.node != nil && (s.node != t.wildcards.root.find(pattern) || !s.node.has || s.node.value != s):
 		return "not found in the tree"
 	}
 	for position, o := range s.owners {
@@ -118,6 +124,7 @@ func (s *slab[T]) fault() string {
 	if n := len(s.chunks); n > 0 && s.chunks[n-1] == nil || slack(s.chunks) || s.full > n {
 		return fmt.Sprint(n, " chunks, of which ", s.full, " are full")
 	}
+	live := 0
 	for i, c := range s.chunks {
 		n := 0
 		if c != nil {
@@ -132,10 +139,14 @@ func (s *slab[T]) fault() string {
 			if n == 0 || n != c.n {
 				return fmt.Sprint("chunk ", i, " has ", n, " in use, and says ", c.n)
 			}
+			live++
 		}
 		if i < s.full && n != chunkLen {
 			return fmt.Sprint("chunk ", i, " is not full")
 		}
+	}
+	if live != s.live {
+		return fmt.Sprint(live, " chunks, says ", s.live)
 	}
 	return ""
 }
@@ -150,23 +161,32 @@ func count[T any](s *slab[T]) (n int) {
 }
 
 // fault finds what is wrong in a tree, and counts its values.
-func (n *node[V]) fault() (values int, fault string) {
+func (t *tree[V]) fault() (values int, fault string) {
+	values, bytes, fault := t.root.fault()
+	if bytes -= t.root.bytes(); fault == "" && bytes != t.bytes {
+		fault = fmt.Sprint(bytes, " bytes of nodes, says ", t.bytes)
+	}
+	return values, fault
+}
+
+func (n *node[V]) fault() (values, bytes int, fault string) {
+	bytes = n.bytes()
 	if n.has {
 		values++
 	}
 	if n.many != nil {
 		if f := n.many.fault(); f != "" || n.many.n <= maxFew/2 || n.few != nil {
-			return 0, fmt.Sprint(len(n.few), " branches in a slice and ", n.many.n, " in a map: ", f)
+			return 0, 0, fmt.Sprint(len(n.few), " branches in a slice and ", n.many.n, " in a map: ", f)
 		}
 	}
 	if slack(n.few) || n.few != nil && len(n.few) == 0 || len(n.few) > maxFew || !unused(n.few[len(n.few):cap(n.few)]) {
-		return 0, fmt.Sprint(len(n.few), " branches in a slice of ", cap(n.few))
+		return 0, 0, fmt.Sprint(len(n.few), " branches in a slice of ", cap(n.few))
 	}
 	below := []*node[V]{n.star, n.tail}
 	for b := range n.branches {
 		below = append(below, b)
 		if n.branch(b.token) != b {
-			return 0, b.token + " is not found"
+			return 0, 0, b.token + " is not found"
 		}
 	}
 	for _, b := range below {
@@ -174,25 +194,31 @@ func (n *node[V]) fault() (values int, fault string) {
 			continue
 		}
 		if b.parent != n || n.next(b.token) != b {
-			return 0, b.token + " is not where it says"
+			return 0, 0, b.token + " is not where it says"
 		}
-		v, f := b.fault()
+		v, size, f := b.fault()
 		if f != "" {
-			return 0, b.token + "." + f
+			return 0, 0, b.token + "." + f
 		}
 		if v == 0 {
-			return 0, b.token + ": nothing is below"
+			return 0, 0, b.token + ": nothing is below"
 		}
 		values += v
+		bytes += size
 	}
-	return values, ""
+	return values, bytes, ""
 }
 
 // fault finds what is wrong in the tree of names.
 func (r *Retained[V]) fault() string {
-	n, f := r.root.fault()
-	if f == "" && n != r.n {
-		f = fmt.Sprint(n, " values, says ", r.n)
+	n, f := r.tree.fault()
+	text := 0
+	r.Match(tail, func(name string, _ V) bool {
+		text += len(name)
+		return true
+	})
+	if f == "" && (n != r.n || text != r.text) {
+		f = fmt.Sprint(n, " values, with names of ", text, " bytes, says ", r.n, " and ", r.text)
 	}
 	return f
 }

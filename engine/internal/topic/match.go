@@ -12,10 +12,11 @@ func (t *Table) Match(name string, sets []*Set) []*Set {
 	if s := t.sets.get(name); s != nil && s.node == nil {
 		sets = append(sets, s)
 	}
-	return match(&t.wildcards, name, sets)
+	return match(&t.wildcards.root, name, sets)
 }
 
-// match appends what matches a name whose first tokens led to n.
+// match appends what matches a name whose first tokens led to n. At each token there are two ways on, so that patterns of
+// at most d tokens cost looking at less than 2 to the power of d+1 nodes.
 func match(n *node[*Set], name string, sets []*Set) []*Set {
 	if n.tail != nil {
 		sets = append(sets, n.tail.value)

@@ -207,6 +207,9 @@ func (m *model) check() {
 	if got := m.table.Subscriptions(id, nil); !equal(got, slices.Collect(maps.Keys(m.subs[id]))) {
 		m.t.Errorf("%d has %q", id, got)
 	}
+	if got := m.table.Subscribed(id, pattern); got != hasKey(m.subs[id], pattern) {
+		m.t.Errorf("%d has %s: %v", id, pattern, got)
+	}
 	if got, want := m.table.Count(pattern), m.count(pattern); got != want {
 		m.t.Errorf("%s has %d subscribers, not %d", pattern, got, want)
 	}
@@ -303,15 +306,15 @@ func (m *model) end() {
 	if held := holds(&m.table); held != "" {
 		m.t.Error(held)
 	}
-	if r := &m.retained; r.fault() != "" || r.n != 0 || r.root.few != nil || r.root.many != nil {
+	if r := &m.retained; r.fault() != "" || r.n != 0 || r.Bytes() != 0 || r.tree.root.few != nil || r.tree.root.many != nil {
 		m.t.Errorf("%+v", r)
 	}
 }
 
 // holds says what an empty table holds, or gives "".
 func holds(t *Table) string {
-	w := &t.wildcards
-	if t.fault() != "" || t.Len() != 0 || t.sets.buckets != nil || t.indexed.chunks != nil || t.subscribers.chunks != nil ||
+	w := &t.wildcards.root
+	if t.fault() != "" || t.Len() != 0 || t.Bytes() != 0 || t.sets.buckets != nil || t.indexed.chunks != nil || t.subscribers.chunks != nil ||
 		w.few != nil || w.many != nil || w.star != nil || w.tail != nil {
 		return fmt.Sprintf("%s: %+v", t.fault(), t)
 	}

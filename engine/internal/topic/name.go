@@ -24,6 +24,15 @@ func CheckName(name string) error { return check(name, false) }
 // error is an [*Error].
 func CheckPattern(pattern string) error { return check(pattern, true) }
 
+// CheckDepth says whether a valid pattern with wildcards has no more than so many tokens. Without wildcards it may
+// have any number. The error is an [*Error].
+func CheckDepth(pattern string, tokens int) error {
+	if IsPattern(pattern) && strings.Count(pattern, ".") >= tokens {
+		return newError(pattern, TooDeep)
+	}
+	return nil
+}
+
 // IsPattern reports whether a valid pattern has wildcards, and so is no name.
 func IsPattern(pattern string) bool { return strings.ContainsAny(pattern, star+tail) }
 

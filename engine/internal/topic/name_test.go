@@ -115,6 +115,26 @@ func TestErrorsSayWhy(t *testing.T) {
 	}
 }
 
+// Only patterns with wildcards have to be short.
+func TestCheckDepth(t *testing.T) {
+	for pattern, refused := range map[string]bool{
+		"a.b.c.d": false, "a.*.c": false, "a.b.>": false, "*": false, "a.b.*.d": true, "a.b.c.>": true, "*.*.*.*": true,
+	} {
+		err := CheckDepth(pattern, 3)
+		if refused {
+			expect(t, pattern, err, TooDeep)
+		} else if err != nil {
+			t.Error(err)
+		}
+		if err := CheckDepth(pattern, 4); err != nil {
+			t.Error(err)
+		}
+	}
+	if got, want := TooDeep.String(), "more tokens than a pattern with wildcards may have"; got != want {
+		t.Error(got)
+	}
+}
+
 func TestMatches(t *testing.T) {
 	for _, c := range []struct {
 		pattern string

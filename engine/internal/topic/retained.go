@@ -4,8 +4,9 @@ import "strings"
 
 // Retained is a value for each of some names. The zero value is empty.
 type Retained[V any] struct {
-	root node[named[V]]
+	tree tree[named[V]]
 	n    int
+	text int // bytes of the names
 }
 
 // named is a value with the whole name, of which its node has only the last token.
@@ -17,9 +18,15 @@ type named[V any] struct {
 // Len is the number of names.
 func (r *Retained[V]) Len() int { return r.n }
 
+// Bytes is about what the names take with all that leads to them, and not the values.
+func (r *Retained[V]) Bytes() int { return r.tree.bytes + r.text + r.n*namedBytes }
+
+// namedBytes is about what a name takes beside its text, and a node that has one beyond others.
+const namedBytes = 32
+
 // Get gives the value of a name.
 func (r *Retained[V]) Get(name string) (value V, ok bool) {
-	if n := r.root.find(name); n != nil {
+	if n := r.tree.root.find(name); n != nil {
 		return n.value.value, n.has
 	}
 	return value, false
@@ -27,25 +34,27 @@ func (r *Retained[V]) Get(name string) (value V, ok bool) {
 
 // Set sets the value of a valid name, of which it keeps a copy, and gives the one before.
 func (r *Retained[V]) Set(name string, value V) (before V, replaced bool) {
-	if n := r.root.find(name); n != nil && n.has {
+	if n := r.tree.root.find(name); n != nil && n.has {
 		before, n.value.value = n.value.value, value
 		return before, true
 	}
 	name = strings.Clone(name)
-	r.root.grow(name).put(named[V]{name, value})
+	r.tree.grow(name).put(named[V]{name, value})
 	r.n++
+	r.text += len(name)
 	return before, false
 }
 
 // Delete removes a name and gives the value it had.
 func (r *Retained[V]) Delete(name string) (before V, ok bool) {
-	n := r.root.find(name)
+	n := r.tree.root.find(name)
 	if n == nil || !n.has {
 		return before, false
 	}
 	before = n.value.value
-	n.drop()
+	r.tree.drop(n)
 	r.n--
+	r.text -= len(name)
 	return before, true
 }
 
@@ -53,7 +62,7 @@ func (r *Retained[V]) Delete(name string) (before V, ok bool) {
 // returns false. yield must not change r. What lies beside the tokens of the pattern is
 // not looked at.
 func (r *Retained[V]) Match(pattern string, yield func(name string, value V) bool) {
-	below(&r.root, pattern, yield)
+	below(&r.tree.root, pattern, yield)
 }
 
 // below yields what lies below n and matches. It returns false if yield did.

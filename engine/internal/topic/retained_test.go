@@ -28,7 +28,7 @@ func TestRetained(t *testing.T) {
 	if v, ok := r.Get("a.b"); v != "2" || !ok || r.Len() != 1 {
 		t.Error(v, ok, r.Len())
 	}
-	if v, ok := r.Delete("a.b"); v != "2" || !ok || r.Len() != 0 || r.root.few != nil {
+	if v, ok := r.Delete("a.b"); v != "2" || !ok || r.Len() != 0 || r.tree.root.few != nil {
 		t.Error(v, ok, r.Len())
 	}
 }
@@ -56,8 +56,8 @@ func TestRetainedLooksBelow(t *testing.T) {
 		r.Set(fmt.Sprint("other.", i), i)
 		r.Set(fmt.Sprint("here.", i, ".x"), i)
 	}
-	r.root.branch("other").few = []*node[named[int]]{nil} // looking there would panic
-	r.root.branch("other").many = nil
+	r.tree.root.branch("other").few = []*node[named[int]]{nil} // looking there would panic
+	r.tree.root.branch("other").many = nil
 	for pattern, want := range map[string]int{"here.>": 100, "here.*.x": 100, "here.5.>": 1, "here.*": 0, "here": 0, "*": 0} {
 		got := 0
 		r.Match(pattern, func(string, int) bool { got++; return true })

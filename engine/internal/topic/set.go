@@ -22,6 +22,9 @@ type entry struct {
 	position uint32 // in the slices of the set
 }
 
+// room is what the members take, in bytes.
+func (s *Set) room() int { return 8 * (cap(s.members) + cap(s.owners)) }
+
 // Pattern is what was subscribed to.
 func (s *Set) Pattern() string { return s.pattern }
 

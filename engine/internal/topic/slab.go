@@ -12,6 +12,7 @@ const (
 type slab[T any] struct {
 	chunks []*chunk[T] // the last one is not nil
 	full   int         // how many chunks at the beginning are known to be full
+	live   int         // chunks that exist
 }
 
 type chunk[T any] struct {
@@ -67,6 +68,7 @@ func (s *slab[T]) use(i uint32) *T {
 	if c == nil {
 		c = new(chunk[T])
 		s.chunks[n] = c
+		s.live++
 	}
 	if bit := uint64(1) << (i % 64); c.used[i/64]&bit == 0 {
 		c.used[i/64] |= bit
@@ -87,6 +89,7 @@ func (s *slab[T]) release(i uint32) {
 		return
 	}
 	s.chunks[n] = nil
+	s.live--
 	end := len(s.chunks)
 	for end > 0 && s.chunks[end-1] == nil {
 		end--

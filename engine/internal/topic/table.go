@@ -9,10 +9,25 @@ import "strings"
 // value, the member, that stands in the set; a subscriber usually has one for all.
 type Table struct {
 	sets        dict[*Set] // by pattern
-	wildcards   node[*Set] // the root of those that have some
+	wildcards   tree[*Set] // those that have some
 	indexed     slab[*Set]
 	subscribers slab[[]entry] // by id; those that have no entry are not in use
 	marks       []uint64      // a bit for each id, 0 outside of Union
+	room        int           // bytes of members, owners and entries, unused ones included
+	text        int           // bytes of the patterns
+}
+
+const (
+	// setBytes is about what a set takes beside its pattern and members: itself, and its place in the map.
+	setBytes = 136
+	// A chunk has so many bytes for each index, with what the allocator rounds up.
+	indexedBytes, subscriberBytes = 9, 25
+)
+
+// Bytes is about what the table takes.
+func (t *Table) Bytes() int {
+	slabs := (t.indexed.live*indexedBytes + t.subscribers.live*subscriberBytes) * chunkLen
+	return t.sets.n*setBytes + t.text + t.wildcards.bytes + t.room + slabs
 }
 
 // Len is the number of patterns that have a subscriber.
@@ -48,9 +63,18 @@ func (t *Table) Subscribe(id uint32, member uint64, pattern string, limit int) (
 	if first = s == nil; first {
 		s = t.newSet(strings.Clone(pattern))
 	}
+	t.room -= s.room() + 8*cap(entries)
 	position := s.add(member, owner{id, uint32(len(entries))})
-	*t.subscribers.use(id) = append1(entries, entry{s.index, position})
+	entries = append1(entries, entry{s.index, position})
+	*t.subscribers.use(id) = entries
+	t.room += s.room() + 8*cap(entries)
 	return true, first, nil
+}
+
+// Subscribed says whether id has a subscription to exactly this pattern.
+func (t *Table) Subscribed(id uint32, pattern string) bool {
+	s := t.sets.get(pattern)
+	return s != nil && s.find(id, t.entries(id)) >= 0
 }
 
 // Unsubscribe takes a subscription back. removed is false if there is none; last is true
@@ -117,6 +141,7 @@ func (t *Table) remove(id uint32, place int) (pattern string, last bool) {
 	entries := t.subscribers.get(id)
 	gone := (*entries)[place]
 	s := *t.indexed.get(gone.set)
+	t.room -= s.room() + 8*cap(*entries)
 	if moved, ok := s.remove(gone.position); ok {
 		(*t.subscribers.get(moved.id))[moved.entry].position = gone.position
 	}
@@ -126,7 +151,9 @@ func (t *Table) remove(id uint32, place int) (pattern string, last bool) {
 		(*entries)[place] = moved
 		(*t.indexed.get(moved.set)).owners[moved.position].entry = uint32(place)
 	}
-	if *entries = shrink((*entries)[:end]); end == 0 {
+	*entries = shrink((*entries)[:end])
+	t.room += s.room() + 8*cap(*entries)
+	if end == 0 {
 		t.subscribers.release(id)
 	}
 	if last = len(s.members) == 0; last {
@@ -144,6 +171,7 @@ func (t *Table) newSet(pattern string) *Set {
 		s.node = t.wildcards.grow(pattern)
 		s.node.put(s)
 	}
+	t.text += len(pattern)
 	t.sets.put(pattern, s)
 	return s
 }
@@ -151,9 +179,10 @@ func (t *Table) newSet(pattern string) *Set {
 // dropSet forgets an empty set.
 func (t *Table) dropSet(s *Set) {
 	t.sets.remove(s.pattern)
+	t.text -= len(s.pattern)
 	t.indexed.release(s.index)
 	if s.node != nil {
-		s.node.drop()
+		t.wildcards.drop(s.node)
 		s.node = nil
 	}
 	if t.Len() == 0 {

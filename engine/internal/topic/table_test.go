@@ -94,6 +94,25 @@ func TestStringsAreCopied(t *testing.T) {
 	})
 }
 
+// The tree keeps nothing of a pattern or name that is gone, however little it shares with those that stay.
+func TestTokensAreCopied(t *testing.T) {
+	var table Table
+	var retained Retained[int]
+	long := "a.b." + strings.Repeat("x", 200)
+	subscribe(t, &table, 1, long+".*", "a.*")
+	whole := table.Match(long+".y", nil)[0].Pattern()
+	if kept := table.wildcards.root.few[0].token; kept != "a" || sameBytes(kept, whole) {
+		t.Errorf("%q is part of a pattern", kept)
+	}
+	retained.Set(long, 1)
+	retained.Match(">", func(name string, _ int) bool {
+		if kept := retained.tree.root.few[0].token; kept != "a" || sameBytes(kept, name) {
+			t.Errorf("%q is part of a name", kept)
+		}
+		return true
+	})
+}
+
 // What the names of messages match, also those that CheckName refuses, which must do no harm.
 func TestMatch(t *testing.T) {
 	var table Table
@@ -321,6 +340,81 @@ func TestMemory(t *testing.T) {
 		t.Error(f)
 	}
 	runtime.KeepAlive(table)
+}
+
+// What Bytes says is about what there is, whatever the subscriptions are like.
+func TestBytes(t *testing.T) {
+	each := func(ids, patterns int, pattern func(id, i int) string) func() (int, any) {
+		return func() (int, any) {
+			table := new(Table)
+			for id := range ids {
+				for i := range patterns {
+					if _, _, err := table.Subscribe(uint32(id), uint64(id), pattern(id, i), 0); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			return table.Bytes(), table
+		}
+	}
+	deep := strings.Repeat("x.", 29)
+	for _, test := range []struct {
+		name string
+		make func() (bytes int, kept any)
+	}{
+		{"shared", each(20_000, 10, func(_, i int) string { return fmt.Sprint("rooms.", i) })},
+		{"own", each(20_000, 1, func(id, _ int) string { return fmt.Sprint("users.", id) })},
+		{"own wildcards", each(20_000, 1, func(id, _ int) string { return fmt.Sprint("users.", id, ".*") })},
+		{"long", each(50, 256, func(id, i int) string { return fmt.Sprint(id, ".", i, strings.Repeat("x", 240)) })},
+		{"deep", each(20, 256, func(id, i int) string { return fmt.Sprint(id, ".", i, ".", deep, "*") })},
+		{"stars", each(20, 256, func(id, i int) string { return fmt.Sprint(id, ".", i, strings.Repeat(".*", 30)) })},
+		{"retained", func() (int, any) {
+			r := new(Retained[int])
+			for i := range 20_000 {
+				r.Set(fmt.Sprint("prices.", i), i)
+			}
+			return r.Bytes(), r
+		}},
+		{"retained deep", func() (int, any) {
+			r := new(Retained[int])
+			for i := range 5000 {
+				r.Set(fmt.Sprint(i, ".", deep, "y"), i)
+			}
+			return r.Bytes(), r
+		}},
+	} {
+		start := heap()
+		bytes, kept := test.make()
+		ratio := float64(bytes) / float64(heap()-start)
+		t.Logf("%s: %d bytes, %.2f of what is held", test.name, bytes, ratio)
+		if ratio < 0.8 || ratio > 1.3 {
+			t.Errorf("%s: %d bytes are %.2f of what is held", test.name, bytes, ratio)
+		}
+		runtime.KeepAlive(kept)
+	}
+}
+
+// Match looks at no more nodes than patterns of so many tokens allow, however many there are: here all that match the name.
+func TestMatchIsBounded(t *testing.T) {
+	const depth = 8
+	var table Table
+	name := strings.Repeat("a.", MaxTokens-1) + "a"
+	for i := range 1 << depth {
+		tokens := make([]string, depth)
+		for k := range tokens {
+			tokens[k] = [2]string{"a", star}[i>>k&1]
+		}
+		for _, pattern := range []string{strings.Join(tokens, "."), strings.Join(tokens[:depth-1], ".") + "." + tail} {
+			subscribe(t, &table, uint32(i), pattern)
+		}
+	}
+	// The first is of all 8 tokens, and exact; of those of the length of the name there is none.
+	if got, want := len(table.Match(name[:2*depth-1], nil)), 1<<depth+1<<(depth-1); got != want {
+		t.Errorf("%d patterns match, want %d", got, want)
+	}
+	if got, want := len(table.Match(name, nil)), 1<<(depth-1); got != want {
+		t.Errorf("%d patterns match, want %d", got, want)
+	}
 }
 
 // Receives is right for a name that many patterns match, too.

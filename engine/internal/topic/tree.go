@@ -2,12 +2,23 @@ package topic
 
 import "strings"
 
+// A tree is nodes by token. The zero value is empty.
+type tree[V any] struct {
+	root  node[V]
+	bytes int // about what the nodes take
+}
+
+// nodeBytes is about what a node takes beside its token: itself, and its place at its parent.
+const nodeBytes = 120
+
+func (n *node[V]) bytes() int { return nodeBytes + len(n.token) }
+
 // A node is a place in a tree of tokens: those on the way from the root, which is its
 // zero value, are the beginning of some names or patterns. It has a value where one ends.
 // Every node but the root has a value, or some below it has.
 type node[V any] struct {
 	parent *node[V]
-	token  string // part of a name or pattern that ends below, or did once
+	token  string // its own copy, for what it was part of may be gone before it
 	// The branches are in few, or when those were more than maxFew in many, until half as many are left.
 	few  []*node[V]
 	many *dict[*node[V]]
@@ -72,15 +83,17 @@ func (n *node[V]) find(text string) *node[V] {
 }
 
 // grow gives the node where text ends. It is one without a value if there was none: put
-// has to follow. The tree keeps parts of text.
-func (n *node[V]) grow(text string) *node[V] {
+// has to follow. The tree keeps nothing of text itself.
+func (t *tree[V]) grow(text string) *node[V] {
+	n := &t.root
 	for more := true; more; {
 		var token string
 		token, text, more = strings.Cut(text, ".")
 		next := n.next(token)
 		if next == nil {
-			next = &node[V]{parent: n, token: token}
+			next = &node[V]{parent: n, token: strings.Clone(token)}
 			n.attach(next)
+			t.bytes += next.bytes()
 		}
 		n = next
 	}
@@ -91,10 +104,11 @@ func (n *node[V]) grow(text string) *node[V] {
 func (n *node[V]) put(v V) { n.value, n.has = v, true }
 
 // drop takes the value from a node, and all nodes that are of no more use.
-func (n *node[V]) drop() {
+func (t *tree[V]) drop(n *node[V]) {
 	var none V
 	n.value, n.has = none, false
 	for n.parent != nil && !n.has && n.star == nil && n.tail == nil && n.few == nil && n.many == nil {
+		t.bytes -= n.bytes()
 		n.parent.detach(n)
 		n = n.parent
 	}
