@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/wsloop/wsloop/codec"
 )
 
 // Subscriptions count in the memory budget and take no more than their part of it, whatever is subscribed to. One that is
@@ -187,6 +189,41 @@ func TestPublishWakesUnlocked(t *testing.T) {
 		woken = 0
 		if publish(t, s, name, "hello"); woken != want {
 			t.Errorf("%s: woken %d times, want %d", name, woken, want)
+		}
+	}
+}
+
+// A message is compressed once for all subscribers who agreed on the same window.
+func TestPublishCompressed(t *testing.T) {
+	tr := newTrace()
+	s := &Server{Events: tr.events(), Deflate: &Deflate{}}
+	m := newMemory(t, s)
+	var all []Conn
+	for _, fields := range [][]string{{offer}, {offer}, nil, {offer + "; server_max_window_bits=9"}} {
+		c, _ := m.openDeflate(t, tr, fields...)
+		subscribe(t, c, "all")
+		all = append(all, c)
+	}
+	message := story(2000)
+	p := &publication{name: "all", op: codec.OpcodeText, payload: []byte(message)}
+	if got, err := s.publish(p); err != nil || got.Sent != len(all) {
+		t.Fatalf("%+v %v", got, err)
+	}
+	if n := len(m.engine.outbox.bytes); n > len(message)*5/4 {
+		t.Errorf("%d bytes in the outbox", n)
+	}
+	m.turn()
+	for i, c := range all {
+		out := m.take(c.token)
+		h, n, _ := codec.ParseHeader(out)
+		got := string(out[n : n+int(h.PayloadLen)])
+		if compressed := out[0] == 0xc1; compressed != (i != 2) {
+			t.Errorf("%d: compressed %v", i, compressed)
+		} else if compressed {
+			got = expand(t, []byte(got), nil)
+		}
+		if got != message {
+			t.Errorf("%d gets %d bytes", i, len(got))
 		}
 	}
 }
