@@ -127,7 +127,11 @@ func (c Conn) sendRetained(pattern string) {
 	r.mu.Unlock()
 	for _, m := range messages {
 		o := c.loop.server.topics.rule(m.name).outgoing(m.name, m.prepared.op, Delivery{})
-		if _, err := c.sendPrepared(m.prepared, o); err != nil && err != ErrClosed {
+		switch _, err := c.sendPrepared(m.prepared, o); err {
+		case nil:
+		case ErrClosed:
+			return // by its policy, or the peer is gone: publishers wait for the lanes
+		default:
 			c.loop.server.counters.undelivered.Add(1) // what becomes of it is the policy's
 		}
 	}
