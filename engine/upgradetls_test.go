@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"strings"
 	"testing"
 
@@ -133,8 +134,19 @@ func TestHTTPOverTLS(t *testing.T) {
 	r, pool, dial := serveTLS(t, s)
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, ServerName: "localhost"}, ForceAttemptHTTP2: true}
 	browser := &http.Client{Transport: transport}
-	for range 3 { // over one connection
-		answer, err := browser.Post("https://"+r.addr+"/upper", "text/plain", strings.NewReader(strings.Repeat("abc", 50_000)))
+	reused := 0
+	traced := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(c httptrace.GotConnInfo) {
+		if c.Reused {
+			reused++
+		}
+	}})
+	for range 3 {
+		body := strings.NewReader(strings.Repeat("abc", 50_000))
+		request, err := http.NewRequestWithContext(traced, http.MethodPost, "https://"+r.addr+"/upper", body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := browser.Do(request)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -144,8 +156,9 @@ func TestHTTPOverTLS(t *testing.T) {
 			t.Errorf("status %d, %d bytes", answer.StatusCode, len(b))
 		}
 	}
-	if n := s.Stats().Connections; n != 1 {
-		t.Errorf("%d connections, expected 1", n)
+	// Where net/http does not see within 50 ms that its request was written, as on a busy machine, it takes another connection.
+	if n := s.Stats().Connections; n != 1 && reused == 2 || reused == 0 {
+		t.Errorf("%d connections, one of them used again %d times", n, reused)
 	}
 	transport.CloseIdleConnections()
 
