@@ -5,7 +5,6 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -176,9 +175,9 @@ func (s *served) watcherOf(topic string) (c engine.Conn) {
 // A count that a watcher could not be sent, because its peer was slow, comes when the peer is not.
 func TestSlowWatcher(t *testing.T) {
 	t.Parallel()
-	server := &engine.Server{MaxBufferedBytes: 64 << 10, Overflow: engine.Overflow{Policy: engine.OverflowDropNewest}, WriteTimeout: engine.Never}
+	server := &engine.Server{Loops: 1, MaxBufferedBytes: 64 << 10, Overflow: engine.Overflow{Policy: engine.OverflowDropNewest}, WriteTimeout: engine.Never}
 	s := serve(t, server)
-	slow := s.open()
+	slow, other := s.open(), s.open()
 	slow.do(`{"type":"subscribe","topic":"flood"}`, `{"type":"watch","topic":"a"}`)
 	slow.expect(`{"type":"count","topic":"a","subscribers":0}`)
 	conn := s.watcherOf("a")
@@ -187,7 +186,7 @@ func TestSlowWatcher(t *testing.T) {
 	healthy.untilCount("a", 0)
 	n := 0
 	for start, refused := time.Now(), false; !refused; {
-		flood(t, server)
+		flood(t, server, other)
 		s.open().do(`{"type":"subscribe","topic":"a"}`)
 		n++
 		healthy.untilCount("a", n)
@@ -314,22 +313,23 @@ func TestCountsAreNoStorm(t *testing.T) {
 	}
 }
 
-// flood publishes until the one subscriber, whose sockets are full, has no room for the shortest message.
-func flood(t *testing.T, server *engine.Server) {
+// flood publishes until the one subscriber, whose sockets are full, has no room for the shortest message. No room says that only if it
+// still is so when the loop has had a turn: before, what is published waits for its end. other is a client of the same loop.
+func flood(t *testing.T, server *engine.Server, other *client) {
 	t.Helper()
 	start := time.Now()
-	full := false
 	for _, size := range []int{16 << 10, 1 << 10, 100, 1} {
-		for {
+		for full := false; ; {
 			p, err := server.Publish("flood", codec.OpcodeText, []byte(strings.Repeat("x", size)))
 			if err != nil || time.Since(start) > patience {
 				t.Fatal(p, err)
 			}
-			full = full || p.Queued > 0
 			if p.Dropped > 0 && full {
 				break
 			}
-			runtime.Gosched()
+			if full = p.Dropped > 0; full {
+				other.do(`{"type":"subscribe","topic":"turn"}`)
+			}
 		}
 	}
 }
