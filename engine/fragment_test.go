@@ -57,10 +57,10 @@ func TestFragmentStreaming(t *testing.T) {
 			m.data(c, piece)
 		}
 		if !slices.Equal(got.messages, want) || got.open || got.pieces < 1000 {
-			t.Fatalf("cut %.40v: got %q, open %t, %d", lengths, got.messages, got.open, got.pieces)
+			t.Fatalf("cut %s: got %q, open %t, %d", brief(lengths), got.messages, got.open, got.pieces)
 		}
 		if n := len(m.engine.rares) - 1 - len(m.engine.freeRares); n != 0 {
-			t.Fatalf("cut %.40v: the connection still owns memory", lengths)
+			t.Fatalf("cut %s: the connection still owns memory", brief(lengths))
 		}
 	}
 }

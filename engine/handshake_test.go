@@ -138,7 +138,7 @@ func TestHeadsInMemory(t *testing.T) {
 				}
 				v.check(t, m.take(c))
 				if t.Failed() {
-					t.Fatalf("%v cut %.40v", v, lengths)
+					t.Fatalf("%v cut %s", v, brief(lengths))
 				}
 			}
 		}

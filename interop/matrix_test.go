@@ -44,6 +44,7 @@ type serverConfig struct {
 	MaxMessage   int64    `json:"max-message"`
 	MaxBuffered  int      `json:"max-buffered"`
 	Subprotocols []string `json:"subprotocol"`
+	Mode, Retain string   // for clients of topics, of which there are none in Go
 }
 
 // closing is what a Close frame says.
