@@ -16,11 +16,11 @@ type Kind struct {
 	// New makes a bridge that is not open. It waits for the broker for bridgetest.Patience if there is no Heartbeat: a busy machine is
 	// no outage. MaxBackoff and CloseTimeout are Backoff and CloseTimeout if 0.
 	New func(t *testing.T, o Options) Bridge
-	Away, Closed, TooLong error // of Bridge.Publish
 
-	Globs    bool     // a subscription takes in more than its pattern, such as x.y for *
-	Echoes   bool     // the broker sends messages also to who published them
-	OddNames []string // that no topic can have, but that the broker carries
+	Away, Closed, TooLong error    // of Bridge.Publish
+	Globs                 bool     // a subscription takes in more than its pattern, such as x.y for *
+	Echoes                bool     // the broker sends messages also to who published them
+	OddNames              []string // that no topic can have, but that the broker carries
 }
 
 // Broker is one that runs. Errors fail the test.
