@@ -49,6 +49,9 @@ var allowed = []rule{
 	{"internal/topics", []string{module + "/codec", module + "/engine", module + "/internal/page"}, "a user of the public API like any other, that more than one command serves"},
 	{"contrib/internal/bridge", []string{module + "/codec", module + "/engine"}, "what bridges share: it knows no broker, so that each stays in a module of its own"},
 	{"contrib/internal/bridgetest", []string{module + "/codec", module + "/engine"}, "for the tests of bridges: it knows none"},
+	{"contrib/internal/bridgetest/suite", []string{
+		module + "/codec", module + "/contrib/internal/bridge", module + "/contrib/internal/bridgetest", module + "/engine",
+	}, "runs over every broker, so it knows none"},
 	{"wstest", []string{module + "/codec", module + "/engine", module + "/poller/sim"}, "a user of the public API like any other"},
 	{"cmd/wsloop", []string{
 		module + "/codec", module + "/handshake", module + "/engine", module + "/poller/gnetdriver", module + "/poller/tlsdriver",

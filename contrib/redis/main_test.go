@@ -1,21 +1,10 @@
 package redis
 
 import (
-	"fmt"
-	"os"
 	"testing"
 
 	"github.com/wsloop/wsloop/contrib/internal/bridgetest"
 )
 
 // TestMain fails the run when a bridge left a goroutine behind.
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if code == 0 {
-		if left := bridgetest.Leaks("wsloop/", "rueidis"); left != "" {
-			fmt.Fprintln(os.Stderr, left)
-			code = 1
-		}
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { bridgetest.Main(m, "wsloop/", "rueidis") }

@@ -3,7 +3,6 @@ package redis
 import (
 	"bytes"
 	"fmt"
-	"log/slog"
 	"net"
 	"os"
 	"os/exec"
@@ -15,6 +14,7 @@ import (
 	client "github.com/redis/rueidis"
 
 	"github.com/wsloop/wsloop/contrib/internal/bridgetest"
+	"github.com/wsloop/wsloop/contrib/internal/bridgetest/suite"
 )
 
 // server is a redis-server of its own, on a socket of the file system.
@@ -26,6 +26,8 @@ type server struct {
 	output  bytes.Buffer // to be read when it has ended
 	admin   client.Client
 }
+
+var _ suite.Broker = (*server)(nil)
 
 // freePort, as an argument of start, is a port that nobody uses.
 const freePort = "free port"
@@ -46,6 +48,15 @@ func start(t *testing.T, arguments ...string) *server {
 			t.Fatalf("redis-server has ended: %s", &s.output)
 		} // somebody else was faster
 	}
+}
+
+// startFor is start for suite.Kind.
+func startFor(t *testing.T, messageBytes int) suite.Broker {
+	t.Helper()
+	if messageBytes > 0 {
+		return start(t, "--client-output-buffer-limit", "pubsub 256mb 256mb 0")
+	}
+	return start(t)
 }
 
 func launch(t *testing.T, program string, arguments []string) *server {
@@ -73,7 +84,7 @@ func launch(t *testing.T, program string, arguments []string) *server {
 		close(s.ended)
 	}()
 	t.Cleanup(func() {
-		s.kill()
+		s.Stop()
 		os.RemoveAll(dir)
 	})
 	return s
@@ -82,7 +93,7 @@ func launch(t *testing.T, program string, arguments []string) *server {
 // answers waits until it does, or has ended.
 func (s *server) answers(t *testing.T) bool {
 	t.Helper()
-	o := client.MustParseURL(s.url())
+	o := client.MustParseURL(s.URL())
 	o.ForceSingleClient, o.DisableCache, o.PipelineMultiplex = true, true, -1
 	o.ConnWriteTimeout = bridgetest.Patience
 	for deadline := time.Now().Add(bridgetest.Patience); ; time.Sleep(time.Millisecond) {
@@ -98,14 +109,14 @@ func (s *server) answers(t *testing.T) bool {
 		default:
 		}
 		if time.Now().After(deadline) {
-			s.kill()
+			s.Stop()
 			t.Fatalf("%v: %s", err, &s.output)
 		}
 	}
 }
 
-// kill ends it at once.
-func (s *server) kill() {
+// Stop ends it at once.
+func (s *server) Stop() {
 	s.process.Process.Kill()
 	<-s.ended
 	if s.admin != nil {
@@ -113,7 +124,9 @@ func (s *server) kill() {
 	}
 }
 
-func (s *server) url() string { return "unix://" + s.path }
+func (s *server) URL() string { return "unix://" + s.path }
+
+func (s *server) Address() string { return s.path }
 
 // do sends a command.
 func (s *server) do(t *testing.T, command string, arguments ...string) client.RedisResult {
@@ -135,8 +148,14 @@ func (s *server) publish(t *testing.T, channel, data string) int64 {
 	return n
 }
 
-// subscriptions are how many a server has of a bridge, by its name.
-func (s *server) subscriptions(t *testing.T, name string) (n int) {
+// Publish is publish for suite.Broker.
+func (s *server) Publish(t *testing.T, channel, data string) {
+	t.Helper()
+	s.publish(t, channel, data)
+}
+
+// Subscriptions are how many a server has of a bridge, by its name.
+func (s *server) Subscriptions(t *testing.T, name string) (n int) {
 	t.Helper()
 	list, err := s.do(t, "CLIENT", "LIST").ToString()
 	if err != nil {
@@ -155,72 +174,6 @@ func (s *server) subscriptions(t *testing.T, name string) (n int) {
 		}
 	}
 	return n
-}
-
-func (s *server) await(t *testing.T, name string, subscriptions int) {
-	t.Helper()
-	bridgetest.Eventually(t, "subscriptions of "+name, func() bool { return s.subscriptions(t, name) == subscriptions })
-}
-
-// beat is the heartbeat of bridges in tests in which Redis goes silent.
-const beat = 100 * time.Millisecond
-
-// calm has a bridge wait for Redis as long as tests do, unless they want heartbeats: a busy machine is no outage.
-func calm(o Options) Options {
-	if o.Heartbeat == 0 {
-		o.Heartbeat = bridgetest.Patience
-		under := o.Client
-		o.Client = func(c *client.ClientOption) {
-			c.Dialer.Timeout = bridgetest.Patience
-			if under != nil {
-				under(c)
-			}
-		}
-	}
-	o.Logger = slog.New(slog.DiscardHandler)
-	return o
-}
-
-// opened makes a bridge and opens it, and closes it at the end of the test.
-func opened(t *testing.T, name string, o Options, patterns ...string) (*Bridge, *bridgetest.Recorder) {
-	t.Helper()
-	o = calm(o)
-	o.Name = name
-	if o.MaxBackoff == 0 {
-		o.MaxBackoff = 200 * time.Millisecond
-	}
-	if o.CloseTimeout == 0 {
-		o.CloseTimeout = 100 * time.Millisecond
-	}
-	b, err := New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := new(bridgetest.Recorder)
-	if err := b.Open(r); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { b.Close() })
-	for _, pattern := range patterns {
-		b.Interest(pattern, true)
-	}
-	return b, r
-}
-
-// sums is how many messages that were published here are counted.
-func sums(b *Bridge) uint64 {
-	s := b.Stats()
-	return s.Carried + s.Unconfirmed + s.Missed + s.Dropped + s.TooLong + s.Unsendable
-}
-
-// checkArrived waits until b has everything that a alone has published and counts as carried, and checks that it has nothing else but what a
-// counts as unconfirmed.
-func checkArrived(t *testing.T, a, b *Bridge) {
-	t.Helper()
-	bridgetest.Eventually(t, "what is carried has arrived", func() bool { return b.Stats().Received >= a.Stats().Carried })
-	if st, sb := a.Stats(), b.Stats(); sb.Received > st.Carried+st.Unconfirmed {
-		t.Errorf("%+v arrived: %+v", sb, st)
-	}
 }
 
 // findPort finds a port that nobody uses now.

@@ -19,6 +19,7 @@ import (
 	"github.com/wsloop/wsloop/codec"
 	"github.com/wsloop/wsloop/contrib/internal/bridge"
 	"github.com/wsloop/wsloop/contrib/internal/bridgetest"
+	"github.com/wsloop/wsloop/contrib/internal/bridgetest/suite"
 )
 
 func TestOptions(t *testing.T) {
@@ -92,21 +93,21 @@ func TestFailover(t *testing.T) {
 		info, _ := replica.do(t, "INFO", "replication").ToString()
 		return strings.Contains(info, "master_link_status:up")
 	})
-	url := replica.url() + "," + master.url()
-	a, _ := opened(t, "a", Options{URL: url, Heartbeat: beat})
-	b, got := opened(t, "b", Options{URL: url, Heartbeat: beat}, "x")
-	master.await(t, "b", 1)
+	url := replica.URL() + "," + master.URL()
+	a, _ := opened(t, "a", Options{URL: url, Heartbeat: suite.Beat})
+	b, got := opened(t, "b", Options{URL: url, Heartbeat: suite.Beat}, "x")
+	suite.Await(t, master, "b", 1)
 	bridgetest.Eventually(t, "both are ready", func() bool { return a.Ready() && b.Ready() })
 	bridgetest.Eventually(t, "a message", func() bool { // such short heartbeats may have come too late
 		bridgetest.Publish(a, "x", 0, 1)
 		return got.Last() == "x 0"
 	})
-	alone, _ := opened(t, "alone", Options{URL: replica.url()})
+	alone, _ := opened(t, "alone", Options{URL: replica.URL()})
 	bridgetest.Eventually(t, "a replica is refused", func() bool { return alone.Stats().Failures > 1 })
 	gapsA, gapsB := a.Stats().Gaps, b.Stats().Gaps
 	replica.do(t, "REPLICAOF", "NO", "ONE")
 	master.do(t, "REPLICAOF", "127.0.0.1", "1") // where nobody is
-	replica.await(t, "b", 1)
+	suite.Await(t, replica, "b", 1)
 	bridgetest.Eventually(t, "both were told", func() bool { return a.Stats().Gaps > gapsA && b.Stats().Gaps > gapsB })
 	bridgetest.Eventually(t, "another message", func() bool {
 		bridgetest.Publish(a, "x", 1, 2)
@@ -127,9 +128,9 @@ func TestCluster(t *testing.T) {
 		known, _ := nodes[0].do(t, "CLUSTER", "NODES").ToString()
 		return strings.Contains(known, ids) && !strings.Contains(known, "handshake")
 	})
-	a, _ := opened(t, "a", Options{URL: nodes[0].url()})
-	b, got := opened(t, "b", Options{URL: nodes[1].url() + "," + nodes[0].url()}, "x", "*", ">")
-	nodes[1].await(t, "b", 3)
+	a, _ := opened(t, "a", Options{URL: nodes[0].URL()})
+	b, got := opened(t, "b", Options{URL: nodes[1].URL() + "," + nodes[0].URL()}, "x", "*", ">")
+	suite.Await(t, nodes[1], "b", 3)
 	bridgetest.Eventually(t, "a is ready", a.Ready)
 	bridgetest.Eventually(t, "the first", func() bool { // the nodes have connections both ways on their own time
 		bridgetest.Publish(a, "x", -1, 0)
@@ -142,8 +143,8 @@ func TestCluster(t *testing.T) {
 	if all := got.All(); !slices.Equal(all[len(all)-n:], bridgetest.Numbers("x", 0, n)) || b.Stats().Late != 0 || b.Stats().Duplicates < duplicates+2*n-2 {
 		t.Errorf("%d, %d before: %+v", len(all), before, b.Stats())
 	}
-	nodes[1].kill()
-	nodes[0].await(t, "b", 3)
+	nodes[1].Stop()
+	suite.Await(t, nodes[0], "b", 3)
 	bridgetest.Eventually(t, "the gap is told", func() bool { return b.Stats().Gaps == 1 })
 	bridgetest.Publish(a, "x", n, n+1)
 	bridgetest.Eventually(t, "what comes over the other", func() bool { return got.Last() == "x 5000" })
@@ -180,8 +181,8 @@ func TestTLS(t *testing.T) {
 	b, got := opened(t, "b", Options{URL: "rediss://127.0.0.1:" + port, Client: func(o *client.ClientOption) {
 		o.TLSConfig.RootCAs = certified.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
 	}}, "x")
-	s.await(t, "b", 1)
-	s.publish(t, "wsloop.x", forge(1, 1, "secret"))
+	suite.Await(t, s, "b", 1)
+	s.publish(t, "wsloop.x", suite.Forge(1, 1, "secret"))
 	bridgetest.Eventually(t, "a message", func() bool { return got.Last() == "x secret" })
 	if err := b.Close(); err != nil || accepted.Load() < 2 {
 		t.Error(err, accepted.Load())
@@ -241,7 +242,7 @@ func TestOld(t *testing.T) {
 // TestSealedLink has the client library find that one of its connections has ended: it makes no other one, and nothing more is sent.
 func TestSealedLink(t *testing.T) {
 	s := start(t)
-	o := Options{URL: s.url()}
+	o := Options{URL: s.URL()}
 	servers, err := o.servers()
 	if err != nil {
 		t.Fatal(err)

@@ -3,9 +3,23 @@ package bridgetest
 import (
 	"bytes"
 	"fmt"
+	"os"
 	"runtime"
+	"testing"
 	"time"
 )
+
+// Main is for TestMain: it fails the run when goroutines are left whose stack has one of the words.
+func Main(m *testing.M, words ...string) {
+	code := m.Run()
+	if code == 0 {
+		if left := Leaks(words...); left != "" {
+			fmt.Fprintln(os.Stderr, left)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
 
 // Leaks says which goroutines are left whose stack has one of the words. Those on their way out get a moment.
 func Leaks(words ...string) (left string) {

@@ -36,6 +36,20 @@ type Recorder struct {
 
 var _ engine.BridgeReceiver = (*Recorder)(nil)
 
+// Open opens a bridge until the end of the test, and has it want patterns.
+func Open(t *testing.T, b engine.Bridge, patterns ...string) *Recorder {
+	t.Helper()
+	r := new(Recorder)
+	if err := b.Open(r); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	for _, pattern := range patterns {
+		b.Interest(pattern, true)
+	}
+	return r
+}
+
 // Deliver implements engine.BridgeReceiver.
 func (r *Recorder) Deliver(name string, op codec.Opcode, payload []byte) error {
 	r.mu.Lock()

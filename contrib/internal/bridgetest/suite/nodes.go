@@ -1,47 +1,43 @@
-package nats
+package suite
 
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 
-	"github.com/nats-io/nats-server/v2/server"
-
 	"github.com/wsloop/wsloop/codec"
+	"github.com/wsloop/wsloop/contrib/internal/bridge"
 	"github.com/wsloop/wsloop/contrib/internal/bridgetest"
-	"github.com/wsloop/wsloop/contrib/nats/internal/natstest"
 	"github.com/wsloop/wsloop/engine"
 )
 
 // node is a server with a bridge.
 type node struct {
 	*bridgetest.Node
-	bridge *Bridge
+	bridge Bridge
 }
 
-func newNode(t *testing.T, name, url string, topics ...engine.Topic) node {
+// node runs a server whose bridge has the timeouts of users.
+func (k Kind) node(t *testing.T, name, url string, topics ...engine.Topic) node {
 	t.Helper()
-	b, err := New(calm(Options{URL: url, Name: name}))
-	if err != nil {
-		t.Fatal(err)
-	}
+	o := Options{URL: url, Name: name, MaxBackoff: bridge.DefaultMaxBackoff, CloseTimeout: bridge.DefaultCloseTimeout}
+	b := k.New(t, o)
 	return node{bridgetest.NewNode(t, b, topics...), b}
 }
 
-// TestNodes has clients of three servers talk to each other.
-func TestNodes(t *testing.T) {
-	s := natstest.Broker(t, nil)
-	a, b, c := newNode(t, "a", s.ClientURL()), newNode(t, "b", s.ClientURL()), newNode(t, "c", s.ClientURL())
+// Nodes has clients of three servers talk to each other. The broker is returned for what only some can tell.
+func (k Kind) Nodes(t *testing.T) Broker {
+	s := k.Start(t, 0)
+	a, b, c := k.node(t, "a", s.URL()), k.node(t, "b", s.URL()), k.node(t, "c", s.URL())
 	patterns := []string{"room.1", "room.*", ">"}
 	var peers []*bridgetest.Peer
 	for _, n := range []node{a, b} {
 		peers = append(peers, bridgetest.Join(t, n.URL, patterns...), bridgetest.Join(t, n.URL, patterns...))
 	}
 	other := bridgetest.Join(t, c.URL, "elsewhere")
-	awaitSubscriptions(t, s, "a", 3)
-	awaitSubscriptions(t, s, "b", 3)
-	awaitSubscriptions(t, s, "c", 1)
+	Await(t, s, "a", 3)
+	Await(t, s, "b", 3)
+	Await(t, s, "c", 1)
 	const n = 500
 	for i := range n { // by a client of a, who does not get it
 		peers[0].Send(codec.OpcodeText, fmt.Appendf(nil, "room.1 %d", i))
@@ -64,25 +60,26 @@ func TestNodes(t *testing.T) {
 			t.Errorf("peer %d has %d messages, not each once and in order", i, p.Count())
 		}
 	}
-	if _, sent := known(t, s, "c"); sent != 0 || other.Count() != 0 {
-		t.Errorf("NATS sent %d messages that nobody there wants", sent)
+	if st := c.bridge.Stats(); other.Count() != 0 || st.Received+st.Unwanted+st.Duplicates+st.Echoes != 0 {
+		t.Errorf("the broker sent what nobody there wants: %+v", st)
 	}
 	for _, p := range peers {
 		p.Close(codec.StatusNormalClosure, "")
 	}
-	awaitSubscriptions(t, s, "a", 0) // what nobody wants any more
-	awaitSubscriptions(t, s, "b", 0)
+	Await(t, s, "a", 0) // what nobody wants any more
+	Await(t, s, "b", 0)
+	return s
 }
 
-// TestNodesAlone has NATS die under clients: none is closed, and those of one server go on among themselves.
-func TestNodesAlone(t *testing.T) {
-	s := natstest.Broker(t, nil)
-	g := bridgetest.NewGate(t, s.Addr().String())
+// NodesAlone has the broker die under clients: none is closed, and those of one server go on among themselves.
+func (k Kind) NodesAlone(t *testing.T) {
+	s := k.Start(t, 0)
+	g := bridgetest.NewGate(t, s.Address())
 	retained := engine.Topic{Pattern: "price.*", Retain: true}
-	a, b := newNode(t, "a", "nats://"+g.Address(), retained), newNode(t, "b", "nats://"+g.Address(), retained)
+	a, b := k.node(t, "a", g.Address(), retained), k.node(t, "b", g.Address(), retained)
 	here, there := bridgetest.Join(t, a.URL, "x"), bridgetest.Join(t, b.URL, "x", "*")
-	awaitSubscriptions(t, s, "a", 2) // price.* without a subscriber
-	awaitSubscriptions(t, s, "b", 3)
+	Await(t, s, "a", 2) // price.* without a subscriber
+	Await(t, s, "b", 3)
 	send := func(from, to int) {
 		for i := from; i < to; i++ {
 			if _, err := a.Publish("x", codec.OpcodeText, fmt.Append(nil, i)); err != nil {
@@ -93,15 +90,15 @@ func TestNodesAlone(t *testing.T) {
 	send(0, 100)
 	bridgetest.Eventually(t, "messages there", func() bool { return there.Count() == 100 })
 	g.Set(bridgetest.Faults{})
-	natstest.Stop(s)
+	s.Stop()
 	bridgetest.Eventually(t, "both are away", func() bool { return !a.bridge.Ready() && !b.bridge.Ready() })
 	send(100, 200)
 	bridgetest.Eventually(t, "messages here", func() bool { return here.Count() == 200 })
 	if st := a.Stats(); st.Uncarried != 100 || st.Connections != 1 {
 		t.Errorf("%+v", st)
 	}
-	again := natstest.Broker(t, nil)
-	g.Set(bridgetest.Faults{Target: again.Addr().String()})
+	again := k.Start(t, 0)
+	g.Set(bridgetest.Faults{Target: again.Address()})
 	bridgetest.Eventually(t, "the gap is told", func() bool { return a.Gaps.Load() == 1 && b.Gaps.Load() == 1 && b.Stats().Gaps == 1 })
 	send(200, 300)
 	a.Publish("price.gold", codec.OpcodeText, []byte("2400"))
@@ -110,26 +107,4 @@ func TestNodesAlone(t *testing.T) {
 		t.Errorf("%d here, %d there", here.Count(), there.Count())
 	}
 	bridgetest.Eventually(t, "a price for who comes late", func() bool { return slices.Contains(bridgetest.Join(t, b.URL, "price.gold").All(), "2400") })
-}
-
-// TestNodesForeign injects messages into NATS that no client could send: no client sees them, and none is closed.
-func TestNodesForeign(t *testing.T) {
-	s := natstest.Broker(t, func(o *server.Options) {
-		o.MaxPayload, o.MaxPending, o.WriteDeadline = 101<<20, 256<<20, bridgetest.Patience
-	})
-	b := newNode(t, "b", s.ClientURL())
-	p := bridgetest.Join(t, b.URL, ">")
-	awaitSubscriptions(t, s, "b", 1)
-	c := raw(t, s)
-	for i, payload := range []string{"\xff", strings.Repeat("x", 100<<20), "cut \xe2\x82", "good"} {
-		if err := c.Publish("wsloop.x", forge(1, uint64(i+1), payload)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	c.Publish("wsloop."+strings.Repeat("x", 300), forge(1, 9, "name too long"))
-	c.Publish("wsloop.x", forge(1, 10, "better"))
-	bridgetest.Eventually(t, "the good ones", func() bool { return p.Count() == 2 })
-	if !slices.Equal(p.All(), []string{"good", "better"}) || b.bridge.Stats().Refused != 4 || b.Stats().Foreign != 3 || b.Stats().Connections != 1 {
-		t.Errorf("%.100q %+v", p.All(), b.bridge.Stats())
-	}
 }
