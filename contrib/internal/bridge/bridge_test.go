@@ -154,9 +154,7 @@ func TestSilent(t *testing.T) {
 			defer h.mu.Unlock()
 			return h.rounds > rounds+3
 		})
-		if !b.Ready() {
-			t.Error("not ready")
-		}
+		bridgetest.Eventually(t, "ready again", b.Ready) // a busy machine can be silent for so long, too
 	}
 }
 
