@@ -123,8 +123,8 @@ func TestCommand(t *testing.T) {
 	if s.Secures() {
 		t.Error("TLS without a certificate")
 	}
-	s.secure = Workshop{Work: "/work"}.secure()
-	want := echo + " -tls-cert /work/certificate.pem -tls-key /work/key.pem"
+	s.secure = Workshop{Work: "/built"}.secure()
+	want := echo + " -tls-cert /built/certificate.pem -tls-key /built/key.pem"
 	if got := flags(s, record.Cell{Scenario: record.TLS}); got != want || !s.Secures() {
 		t.Error(got)
 	}
